@@ -1,0 +1,1 @@
+"""Read, fuse, stitch, write: tile by tile, for every method."""

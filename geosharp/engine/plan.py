@@ -1,0 +1,116 @@
+"""How a scene is cut into tiles that fit into memory."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+
+import numpy as np
+
+from geosharp.errors import ResourceError, UsageError
+from geosharp.raster.grid import Rect
+from geosharp.raster.scene import Scene
+
+MIN_TILE = 64
+_DEFAULT_TILE = 512
+_DEFAULT_MEMORY = 1200 * 2**20
+# What Python, rasterio and (for tensors) torch take before the first pixel.
+_BASE = 120 * 2**20
+_TORCH = 300 * 2**20
+_BLOCK = 512
+
+
+@dataclass(frozen=True)
+class Plan:
+    """area: PAN pixels of the result; tile, halo in PAN pixels; memory, cache in bytes (an estimate)."""
+
+    area: Rect
+    tile: int
+    halo: tuple[int, int]
+    tiles: int
+    readers: int
+    threads: int
+    memory: int
+    cache: int
+
+
+def make_plan(
+    scene: Scene,
+    area: Rect,
+    halo: tuple[int, int],
+    dtype: str,
+    *,
+    tensors: bool = True,
+    multiple: int = 1,
+    tile: int | None = None,
+    threads: int | None = None,
+    max_memory: int | None = None,
+) -> Plan:
+    """Choose what the caller leaves open; the tile is halved until the estimate is under `max_memory`."""
+    threads = _check("--threads", threads, 1, "one or more") or os.cpu_count() or 1
+    size = _check("--tile", tile, MIN_TILE, f"at least {MIN_TILE} PAN pixels") or _DEFAULT_TILE
+    size = math.ceil(size / multiple) * multiple
+    limit = max_memory or _DEFAULT_MEMORY
+    readers = 1 if scene.pan.block[1] >= scene.grid.shape[1] else min(2, threads)
+    while True:
+        cache = _cache(scene, size, halo)
+        memory = cache + _memory(scene, area, size, halo, dtype, readers, threads, tensors)
+        if memory <= limit or tile is not None and max_memory is None:
+            break
+        if tile is not None or size // 2 < max(MIN_TILE, multiple):
+            if threads > 1 and tile is None:
+                threads, readers, size = threads - 1, 1, _DEFAULT_TILE
+                continue
+            if max_memory is None:
+                break
+            raise ResourceError(
+                "--max-memory",
+                f"{limit / 2**20:.0f} MB",
+                f"about {memory / 2**20:.0f} MB for tiles of {size} PAN pixels over {area.width} columns",
+                "give more memory, fewer --threads, or fuse the scene in parts with --area",
+            )
+        size = size // 2 // multiple * multiple
+    rows = math.ceil(area.stop_row / size) - area.row // size
+    cols = math.ceil(area.stop_col / size) - area.col // size
+    return Plan(area, size, halo, rows * cols, readers, threads, memory, cache)
+
+
+def _check(flag: str, value: int | None, least: int, needed: str) -> int | None:
+    if value is not None and value < least:
+        raise UsageError(flag, str(value), needed, "leave it out to have it chosen")
+    return value
+
+
+def _cache(scene: Scene, tile: int, halo: tuple[int, int]) -> int:
+    """GDAL's block cache: the rows of blocks that a row of tiles reads, so that none is decoded twice."""
+    total = 0
+    sources = ((scene.pan, 1.0, 1), *((ms, scene.relation.ratio[0], len(ms.bands)) for ms in scene.ms))
+    for source, ratio, bands in sources:
+        rows = (tile + 2 * halo[0]) / ratio + 2 * source.block[0]
+        total += int(rows * source.grid.shape[1] * bands * np.dtype(source.dtype).itemsize)
+    return min(max(total, 32 * 2**20), 256 * 2**20)
+
+
+def _memory(
+    scene: Scene,
+    area: Rect,
+    tile: int,
+    halo: tuple[int, int],
+    dtype: str,
+    readers: int,
+    threads: int,
+    tensors: bool,
+) -> int:
+    bands = len(scene.bands)
+    size_in, size_out = np.dtype(scene.dtype).itemsize, np.dtype(dtype).itemsize
+    height, width = min(tile, area.height), min(tile, area.width)
+    core = height * width
+    grown = (height + 2 * halo[0]) * (width + 2 * halo[1])
+    coarse = grown / (scene.relation.ratio[0] * scene.relation.ratio[1])
+    patch = grown * np.dtype(scene.pan.dtype).itemsize + coarse * bands * size_in
+    work = 4 * (2 * grown + 3 * coarse * bands + 3 * core * bands) if tensors else core * bands * size_out
+    done = core * bands * size_out
+    ahead = 2 * threads + readers + 1
+    held = area.width * _BLOCK * bands * size_out
+    return int(_BASE + (_TORCH if tensors else 0) + ahead * (patch + done) + threads * work + held)

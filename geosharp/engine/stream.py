@@ -1,0 +1,141 @@
+"""Reading, computing and writing at once, over the tiles of a scene in their order."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from geosharp.raster.grid import Rect
+
+
+@dataclass(frozen=True)
+class Fused:
+    """A finished tile: (band, row, col) in the output's dtype, and its dataset mask, None where all is valid."""
+
+    data: NDArray[Any]
+    valid: NDArray[Any] | None
+
+
+class Reader(Protocol):
+    """An open handle on the inputs, used by one thread at a time."""
+
+    def read(self, tile: Rect) -> Any:
+        """What computing `tile` needs; None where nothing in it can be valid."""
+
+    def close(self) -> None: ...
+
+
+class Job(Protocol):
+    """One method on one scene."""
+
+    def open_reader(self) -> Reader: ...
+
+    def start_thread(self) -> None:
+        """Called once in every computing thread."""
+
+    def compute(self, tile: Rect, patch: Any) -> Fused | None:
+        """Fuse a tile from what a reader read; None where nothing in it is valid."""
+
+
+class Writer(Protocol):
+    """Takes finished tiles in output pixels, row by row."""
+
+    def write(self, rect: Rect, data: NDArray[Any], valid: NDArray[Any] | None) -> None: ...
+
+    def skip(self, rect: Rect) -> None: ...
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the work is; `pixels` of `total_pixels` PAN pixels are written after `seconds`."""
+
+    stage: str
+    tiles: int
+    total_tiles: int
+    pixels: int
+    total_pixels: int
+    seconds: float
+
+
+ProgressCallback = Callable[[Progress], None]
+
+
+def stream(
+    job: Job,
+    tiles: Iterable[Rect],
+    writer: Writer,
+    area: Rect,
+    *,
+    total_tiles: int,
+    readers: int,
+    threads: int,
+    progress: ProgressCallback | None = None,
+) -> int:
+    """Run `job` over PAN rectangles `tiles` of `area` into `writer`; the number of tiles that held data.
+
+    `readers` threads read, `threads` compute, the calling thread writes; a fixed number of tiles is
+    under way at once.
+    """
+    handles = [job.open_reader() for _ in range(readers)]
+    reading = [ThreadPoolExecutor(1, "geosharp-read") for _ in handles]
+    computing = ThreadPoolExecutor(threads, "geosharp-compute", job.start_thread)
+    under_way: deque[tuple[Rect, Future[Fused | None]]] = deque()
+    state = _Tally(total_tiles, area.area, progress)
+
+    def write_next() -> None:
+        tile, future = under_way.popleft()
+        fused = future.result()
+        rect = tile.move(-area.row, -area.col)
+        if fused is None:
+            writer.skip(rect)
+        else:
+            writer.write(rect, fused.data, fused.valid)
+        state.count(tile, fused is not None)
+
+    try:
+        for index, tile in enumerate(tiles):
+            # Neighbours in a row go to one handle: they share blocks in its cache.
+            turn = index // 4 % readers
+            patch = reading[turn].submit(handles[turn].read, tile)
+            under_way.append((tile, computing.submit(_compute, job, tile, patch)))
+            if len(under_way) > 2 * threads + readers:
+                write_next()
+        while under_way:
+            write_next()
+    finally:
+        for pool in (*reading, computing):
+            pool.shutdown(wait=True, cancel_futures=True)
+        for handle in handles:
+            handle.close()
+    return state.filled
+
+
+def _compute(job: Job, tile: Rect, patch: Future[Any]) -> Fused | None:
+    read = patch.result()
+    return None if read is None else job.compute(tile, read)
+
+
+class _Tally:
+    """Counts finished tiles and tells the callback."""
+
+    def __init__(self, total_tiles: int, total_pixels: int, progress: ProgressCallback | None) -> None:
+        self.filled = 0
+        self._tiles = 0
+        self._pixels = 0
+        self._total = (total_tiles, total_pixels)
+        self._progress = progress
+        self._start = time.perf_counter()
+
+    def count(self, tile: Rect, filled: bool) -> None:
+        self.filled += filled
+        self._tiles += 1
+        self._pixels += tile.area
+        if self._progress is not None:
+            seconds = time.perf_counter() - self._start
+            self._progress(Progress("fuse", self._tiles, self._total[0], self._pixels, self._total[1], seconds))

@@ -1,0 +1,40 @@
+"""From a scene's patches to the tensors that imaging works on."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from geosharp.imaging.classic import Optics, Pair
+from geosharp.imaging.radiometry import to_float
+from geosharp.imaging.resample import Axis, Span
+from geosharp.raster.grid import Rect
+from geosharp.raster.scene import Patch, Scene
+
+
+def optics_of(scene: Scene) -> Optics:
+    """The degradation that the sensor's table states, at the scene's ratio and offset."""
+    (ry, rx), (oy, ox) = scene.relation.ratio, scene.relation.offset
+    gains = tuple(band.optics.gain for band in scene.bands)
+    return Optics((Axis(ry, oy), Axis(rx, ox)), gains, float(np.mean(gains)))
+
+
+def spans(rect: Rect) -> tuple[Span, Span]:
+    return Span(rect.row, rect.stop_row), Span(rect.col, rect.stop_col)
+
+
+def to_pair(patch: Patch, ms_centres: Tensor, pan_centre: Tensor) -> Pair:
+    """The patch as centred float32 tensors."""
+    return Pair(
+        pan=to_float(patch.pan, patch.pan_valid, pan_centre),
+        ms=to_float(patch.ms, patch.ms_valid, ms_centres),
+        pan_spans=spans(patch.pan_rect),
+        ms_spans=spans(patch.ms_rect),
+        pan_valid=_mask(patch.pan_valid),
+        ms_valid=_mask(patch.ms_valid),
+    )
+
+
+def _mask(valid: np.ndarray | None) -> Tensor | None:
+    return None if valid is None else torch.from_numpy(np.ascontiguousarray(valid)).float()

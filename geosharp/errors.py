@@ -1,0 +1,40 @@
+"""The one error tree of geosharp: whatever can be told to a user is a GeosharpError."""
+
+
+class GeosharpError(Exception):
+    """What stopped the work, in four parts that make one message.
+
+    subject: the file, flag or pair at fault; found: what was there; needed: what would have been
+    accepted; remedy: what to do next. `exit_code` is the command line's exit status.
+    """
+
+    exit_code = 1
+
+    def __init__(self, subject: object, found: str, needed: str, remedy: str) -> None:
+        self.subject = str(subject)
+        self.found = found
+        self.needed = needed
+        self.remedy = remedy
+        super().__init__(f"{self.subject}: {found}; needed: {needed}. {remedy}.")
+
+
+class UsageError(GeosharpError):
+    """A flag or argument holds a value that is not among those accepted."""
+
+    exit_code = 2
+
+
+class InputError(GeosharpError):
+    """A file cannot be read, or is not what its place on the command line asks for."""
+
+
+class PairError(GeosharpError):
+    """PAN and MS are each fine, but do not belong together."""
+
+
+class OutputError(GeosharpError):
+    """The result cannot be written where it was asked for."""
+
+
+class ResourceError(GeosharpError):
+    """The machine has too little of something: memory, disk, a device."""

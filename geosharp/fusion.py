@@ -1,0 +1,287 @@
+"""Fuse one scene: from two files to one."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+import geosharp
+from geosharp.engine.plan import Plan, make_plan
+from geosharp.engine.stream import Job, ProgressCallback, stream
+from geosharp.errors import UsageError
+from geosharp.raster.area import Area, find_area
+from geosharp.raster.carry import move_gcps, move_rpcs
+from geosharp.raster.environment import gdal_settings
+from geosharp.raster.grid import Grid, tiles
+from geosharp.raster.output import BandInfo, Content, OutputFormat, SceneWriter, check_target
+from geosharp.raster.pixels import Pixels
+from geosharp.raster.preview import check_preview, write_preview
+from geosharp.raster.scene import Scene, open_scene
+
+FilePath = str | os.PathLike[str]
+
+DEFAULT_METHOD = "glp"
+DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
+EXTENTS = ("intersection", "pan")
+# Below this correlation of details a band is said to have little in common with PAN.
+_LITTLE = 0.3
+
+
+@dataclass(frozen=True)
+class FuseResult:
+    """What a fusion did. grid: the result's; tiles: how many held valid pixels; warnings: what a
+    user should know of the scene; preview: the quick look's path where one was asked for."""
+
+    path: Path
+    grid: Grid
+    seconds: float
+    tiles: int
+    method: str
+    warnings: tuple[str, ...]
+    preview: Path | None = None
+
+
+def fuse(
+    pan: FilePath,
+    ms: FilePath | Sequence[FilePath],
+    out: FilePath,
+    *,
+    method: str = DEFAULT_METHOD,
+    bands: Sequence[int | str] | None = None,
+    sensor: str | None = None,
+    weights: Sequence[float] | None = None,
+    area: str | None = None,
+    extent: str = "intersection",
+    dtype: str | None = None,
+    cog: bool = False,
+    overviews: bool = True,
+    mask: bool = True,
+    creation: Mapping[str, str] | None = None,
+    overwrite: bool = False,
+    preview: FilePath | None = None,
+    tile: int | None = None,
+    threads: int | None = None,
+    max_memory: int | None = None,
+    progress: ProgressCallback | None = None,
+) -> FuseResult:
+    """Fuse PAN and MS into `out`, a GeoTIFF on PAN's grid with the bands of MS.
+
+    method: exp, brovey, gsa, glp or glp-hpm. bands: which MS bands in which order, by 1-based
+    number or name. weights: of brovey, one per band. area: "left,bottom,right,top" in PAN's CRS or
+    a GeoJSON file. extent: "intersection" of PAN and MS, or all of "pan". dtype: MS's unless given.
+    creation: GeoTIFF creation options. max_memory in bytes. Raises a GeosharpError that says what
+    to do; `out` appears complete or not at all.
+    """
+    start = time.perf_counter()
+    _check_choice("--extent", extent, EXTENTS)
+    if dtype is not None:
+        _check_choice("--dtype", dtype, DTYPES)
+    _check_method(method, weights)
+    names = [ms] if isinstance(ms, str | os.PathLike) else list(ms)
+    inputs = [os.fspath(name) for name in (pan, *names)]
+    target = Path(out)
+    check_target(target, overwrite=overwrite, inputs=inputs)
+    if preview is not None:
+        check_preview(Path(preview), overwrite=overwrite, inputs=inputs)
+    scene = open_scene(pan, names, bands=bands, sensor=sensor)
+    part = find_part(scene, area, extent)
+    pixels = _result_pixels(scene, part, dtype)
+    masked = _may_have_invalid(scene, part)
+    warnings = list(scene.notes)
+    plan_size = {"tile": tile, "threads": threads, "max_memory": max_memory}
+    job, halo = _make_job(scene, method, weights, part, pixels, warnings)
+    plan = make_plan(scene, part.rect, halo, pixels.dtype, tensors=method != "brovey", **plan_size)
+    content = Content(
+        grid=scene.grid.crop(part.rect),
+        dtype=pixels.dtype,
+        bands=_band_infos(scene),
+        nodata=pixels.nodata,
+        masked=masked,
+        tags=_tags(scene, method, _parameters(inputs, method, bands, sensor, weights, area, extent, dtype)),
+        gcps=move_gcps(scene.pan, part.rect),
+        rpcs=move_rpcs(scene.pan, part.rect),
+    )
+    form = OutputFormat(cog=cog, overviews=overviews, mask=mask, creation=creation or {})
+    with (
+        gdal_settings(plan.cache),
+        SceneWriter(target, content, form, overwrite=overwrite, inputs=inputs) as writer,
+    ):
+        filled = stream(
+            job,
+            tiles(plan.area, plan.tile),
+            writer,
+            plan.area,
+            total_tiles=plan.tiles,
+            readers=plan.readers,
+            threads=plan.threads,
+            progress=progress,
+        )
+    if preview is not None:
+        write_preview(target, Path(preview), overwrite=overwrite)
+    return FuseResult(
+        path=target,
+        grid=content.grid,
+        seconds=time.perf_counter() - start,
+        tiles=filled,
+        method=method,
+        warnings=tuple(warnings),
+        preview=None if preview is None else Path(preview),
+    )
+
+
+def find_part(scene: Scene, area: str | None, extent: str) -> Area:
+    """The PAN pixels to fuse: the common area or all of PAN, and of these what `area` names."""
+    whole = scene.area if extent == "intersection" else scene.grid.rect
+    return Area(whole) if area is None else find_area(area, scene.grid, whole)
+
+
+def plan_fusion(scene: Scene, method: str = DEFAULT_METHOD) -> Plan:
+    """The plan that `fuse` would follow for the whole scene with default settings."""
+    _check_method(method, None)
+    return make_plan(scene, scene.area, _halo(scene, method), scene.dtype, tensors=method != "brovey")
+
+
+def _check_choice(flag: str, value: str, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise UsageError(flag, f"'{value}'", f"one of {', '.join(choices)}", "choose one of these")
+
+
+def _check_method(method: str, weights: Sequence[float] | None) -> None:
+    if method != "brovey":
+        from geosharp.imaging.classic import METHODS
+
+        _check_choice("--method", method, ["brovey", *METHODS])
+        if weights is not None:
+            raise UsageError(
+                "--weights", f"weights for {method}", "--method brovey", "leave --weights out: others learn theirs"
+            )
+
+
+def _halo(scene: Scene, method: str) -> tuple[int, int]:
+    if method == "brovey":
+        return 0, 0
+    from geosharp.engine.tensors import optics_of
+    from geosharp.imaging.classic import size_rules
+
+    return size_rules(optics_of(scene)).halo
+
+
+def _make_job(
+    scene: Scene,
+    method: str,
+    weights: Sequence[float] | None,
+    part: Area,
+    pixels: Pixels,
+    warnings: list[str],
+) -> tuple[Job, tuple[int, int]]:
+    if method == "brovey":
+        from geosharp.engine.brovey import BroveyJob
+
+        return BroveyJob(scene, weights, part, pixels), _halo(scene, method)
+    from geosharp.engine.inject import InjectionJob
+    from geosharp.engine.sampling import sample_moments
+
+    moments = sample_moments(scene)
+    if moments.count < 1000:
+        warnings.append(f"only {moments.count} valid MS pixels to learn from: the gains are uncertain")
+    for band, correlation in zip(scene.bands, moments.detail_correlation(), strict=True):
+        if correlation < _LITTLE and method != "exp":
+            warnings.append(
+                f"{band.name}: its detail has little in common with PAN's (correlation {correlation:.2f}), "
+                "so it gets little of it"
+            )
+    return InjectionJob(scene, method, moments, part, pixels), _halo(scene, method)
+
+
+def _may_have_invalid(scene: Scene, part: Area) -> bool:
+    return scene.may_have_invalid or part.shape is not None or part.rect.intersect(scene.area) != part.rect
+
+
+def _result_pixels(scene: Scene, part: Area, dtype: str | None) -> Pixels:
+    kind = dtype or scene.dtype
+    limits = scene.ms[0].value_range if kind == scene.dtype else None
+    if limits is None and np.issubdtype(np.dtype(kind), np.integer):
+        info = np.iinfo(kind)
+        limits = float(info.min), float(info.max)
+    return Pixels(kind, limits, _result_nodata(scene, part, kind, limits))
+
+
+def _result_nodata(scene: Scene, part: Area, dtype: str, limits: tuple[float, float] | None) -> float | None:
+    """MS's no-data value, else PAN's, if the dtype holds it; else one is chosen where any can be needed."""
+    declared = [scene.ms[band.source].nodata[0] for band in scene.bands] + [scene.pan.nodata[0]]
+    for nodata in declared:
+        if nodata is None:
+            continue
+        if limits is None or limits[0] <= nodata <= limits[1] and nodata == int(nodata):
+            return nodata
+    if not _may_have_invalid(scene, part):
+        return None
+    return float("nan") if limits is None else max(limits[0], min(0.0, limits[1])) if limits[0] >= 0 else limits[0]
+
+
+_COLOURS = {"red", "green", "blue"}
+
+
+def _band_infos(scene: Scene) -> tuple[BandInfo, ...]:
+    """Names, colours and scaling of the MS's bands; a band's name outweighs the colour it is marked with."""
+    infos = []
+    for band in scene.bands:
+        source = scene.ms[band.source]
+        at = source.bands.index(band.number)
+        named = band.name.casefold()
+        known = band.optics.wavelength_nm is not None
+        if named in _COLOURS:
+            colour = named
+        elif source.interps[at] in _COLOURS and known or source.interps[at] == "alpha":
+            colour = "undefined"
+        else:
+            colour = source.interps[at]
+        infos.append(
+            BandInfo(
+                name=source.labels[at] or (band.name if known else None),
+                colorinterp=colour,
+                scale=source.scales[at],
+                offset=source.offsets[at],
+                unit=source.units[at],
+                tags={k: v for k, v in source.band_tags[at].items() if not k.startswith("STATISTICS_")},
+            )
+        )
+    return tuple(infos)
+
+
+def _parameters(
+    inputs: Sequence[str],
+    method: str,
+    bands: Sequence[int | str] | None,
+    sensor: str | None,
+    weights: Sequence[float] | None,
+    area: str | None,
+    extent: str,
+    dtype: str | None,
+) -> dict[str, object]:
+    """The arguments that decide the pixels, as they go into the lineage."""
+    chosen: dict[str, object] = {"pan": inputs[0], "ms": list(inputs[1:]), "method": method, "extent": extent}
+    optional = {"bands": bands, "sensor": sensor, "weights": weights, "area": area, "dtype": dtype}
+    chosen.update({key: value for key, value in optional.items() if value is not None})
+    return chosen
+
+
+def _tags(scene: Scene, method: str, parameters: Mapping[str, object]) -> dict[str, dict[str, str]]:
+    """MS's metadata, and how the result was made."""
+    tags = {space: dict(items) for space, items in scene.ms[0].tags.items()}
+    default = tags.setdefault("", {})
+    # Would move the result by half a pixel, being about how MS's transform is to be read.
+    default.pop("AREA_OR_POINT", None)
+    default.update(
+        GEOSHARP_VERSION=geosharp.__version__,
+        GEOSHARP_METHOD=method,
+        GEOSHARP_SENSOR=f"{scene.sensor.title} ({scene.sensor_reason})",
+        GEOSHARP_PARAMETERS=json.dumps(parameters, sort_keys=True, default=str),
+    )
+    return tags

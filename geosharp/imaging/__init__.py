@@ -1,0 +1,1 @@
+"""Arithmetic on tensors: the classical methods and what they are made of. Never rasterio."""

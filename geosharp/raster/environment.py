@@ -1,0 +1,21 @@
+"""GDAL's settings while geosharp works."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import rasterio
+
+
+@contextmanager
+def gdal_settings(cache: int) -> Iterator[None]:
+    """GDAL with a block cache of `cache` bytes and masks inside TIFF files."""
+    with rasterio.Env(
+        GDAL_CACHEMAX=cache,
+        GDAL_TIFF_INTERNAL_MASK=True,
+        GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR",
+        GDAL_HTTP_MAX_RETRY=3,
+        GDAL_HTTP_RETRY_DELAY=1,
+    ):
+        yield

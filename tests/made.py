@@ -1,0 +1,101 @@
+"""Small rasters and PAN/MS pairs made by code, for the tests of every room."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+from rasterio.transform import from_origin
+
+ORIGIN = (500_000.0, 4_600_000.0)
+
+
+def write_raster(path: Path, data: np.ndarray, **profile: Any) -> Path:
+    """Write (band, row, col) `data`; georeferenced in UTM 33N at 1 m unless `profile` says else."""
+    options: dict[str, Any] = {
+        "driver": "GTiff",
+        "count": data.shape[0],
+        "height": data.shape[1],
+        "width": data.shape[2],
+        "dtype": data.dtype,
+        "crs": "EPSG:32633",
+        "transform": from_origin(*ORIGIN, 1.0, 1.0),
+    }
+    if "transform" in profile and profile["transform"] is None:
+        options.pop("transform")
+        profile.pop("transform")
+    options.update(profile)
+    with rasterio.open(path, "w", **options) as raster:
+        raster.write(data)
+    return path
+
+
+def texture(shape: tuple[int, int], seed: int = 0, scales: tuple[int, ...] = (1, 3, 8, 24)) -> np.ndarray:
+    """A float32 image in about [0, 1] with detail at every scale."""
+    rng = np.random.default_rng(seed)
+    rows, cols = np.mgrid[: shape[0], : shape[1]]
+    image = np.zeros(shape)
+    for scale in scales:
+        for _ in range(4):
+            angle, phase = rng.uniform(0, 2 * np.pi, 2)
+            wave = (np.cos(angle) * rows + np.sin(angle) * cols) / scale + phase
+            image += np.sin(wave) * np.sqrt(scale)
+    image += np.sign(np.sin(rows / 17)) * np.sign(np.sin(cols / 13))
+    low, high = image.min(), image.max()
+    return ((image - low) / (high - low)).astype(np.float32)
+
+
+def make_pair(
+    folder: Path,
+    *,
+    pan_shape: tuple[int, int] = (256, 256),
+    ratio: int = 4,
+    bands: int = 4,
+    dtype: str = "uint16",
+    offset: tuple[float, float] = (0.0, 0.0),
+    seed: int = 0,
+    pan_profile: dict[str, Any] | None = None,
+    ms_profile: dict[str, Any] | None = None,
+) -> tuple[Path, Path]:
+    """A PAN at 1 m and an MS at `ratio` m of one textured ground, block means for degradation.
+
+    offset: where MS's upper-left corner lies in PAN pixels (row, col); its content follows.
+    """
+    fine = 4  # sub-pixels per PAN pixel, so that offsets of a quarter pixel are exact
+    height, width = pan_shape
+    pad = 2 * ratio * fine
+    ground = np.stack(
+        [texture((height * fine + 2 * pad, width * fine + 2 * pad), seed + band) for band in range(bands)]
+    )
+    shared = texture(ground.shape[1:], seed + 100)
+    ground = 0.4 * ground + 0.6 * shared
+    scale = 200.0 if dtype == "uint8" else 1500.0
+    ground = scale * (0.1 + 0.8 * ground)
+
+    def block_mean(image: np.ndarray, block: int) -> np.ndarray:
+        b, h, w = image.shape
+        h, w = h // block, w // block
+        return image[:, : h * block, : w * block].reshape(b, h, block, w, block).mean((2, 4))
+
+    pan = block_mean(ground[:, pad : pad + height * fine, pad : pad + width * fine], fine).mean(0)
+    row, col = (pad + round(o * fine) for o in offset)
+    ms_height, ms_width = height // ratio, width // ratio
+    window = ground[:, row : row + ms_height * ratio * fine, col : col + ms_width * ratio * fine]
+    ms = block_mean(window, ratio * fine)
+    x, y = ORIGIN
+    integer = np.issubdtype(np.dtype(dtype), np.integer)
+    pan_path = write_raster(
+        folder / "pan.tif", (np.rint(pan) if integer else pan)[None].astype(dtype), **(pan_profile or {})
+    )
+    ms_path = write_raster(
+        folder / "ms.tif",
+        (np.rint(ms) if integer else ms).astype(dtype),
+        **{
+            "transform": from_origin(x + offset[1], y - offset[0], ratio, ratio),
+            "photometric": "MINISBLACK",
+            **(ms_profile or {}),
+        },
+    )
+    return pan_path, ms_path
