@@ -95,7 +95,7 @@ def fuse(
     masked = _may_have_invalid(scene, part)
     warnings = list(scene.notes)
     plan_size = {"tile": tile, "threads": threads, "max_memory": max_memory}
-    job, halo = _make_job(scene, method, weights, part, pixels, warnings)
+    job, halo = _make_job(scene, method, weights, part, pixels, threads, warnings)
     plan = make_plan(scene, part.rect, halo, pixels.dtype, tensors=method != "brovey", **plan_size)
     content = Content(
         grid=scene.grid.crop(part.rect),
@@ -178,12 +178,15 @@ def _make_job(
     weights: Sequence[float] | None,
     part: Area,
     pixels: Pixels,
+    threads: int | None,
     warnings: list[str],
 ) -> tuple[Job, tuple[int, int]]:
     if method == "brovey":
         from geosharp.engine.brovey import BroveyJob
 
-        return BroveyJob(scene, weights, part, pixels), _halo(scene, method)
+        if np.issubdtype(np.dtype(pixels.dtype), np.floating) and scene.ms[0].value_range is not None:
+            warnings.append(f"brovey computes in MS's {scene.dtype}, so that its values are whole numbers")
+        return BroveyJob(scene, weights, part, pixels, threads or os.cpu_count() or 1), _halo(scene, method)
     from geosharp.engine.inject import InjectionJob
     from geosharp.engine.sampling import sample_moments
 

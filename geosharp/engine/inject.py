@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from geosharp.engine.patches import PatchReader
 from geosharp.engine.stream import Fused
 from geosharp.engine.tensors import optics_of, spans, to_pair
 from geosharp.imaging.classic import METHODS, Moments, inject, size_rules
@@ -11,7 +12,7 @@ from geosharp.imaging.radiometry import to_dn
 from geosharp.raster.area import Area
 from geosharp.raster.grid import Rect
 from geosharp.raster.pixels import Pixels, valid_pixels
-from geosharp.raster.scene import Patch, Scene, SceneReader
+from geosharp.raster.scene import Patch, Scene
 
 
 class InjectionJob:
@@ -45,17 +46,3 @@ class InjectionJob:
             data = to_dn(fused, self._ms_centres, self._pixels.dtype, self._pixels.limits)
         self._pixels.hide_invalid(data, valid)
         return Fused(data, None if valid is None else valid.any(0))
-
-
-class PatchReader:
-    """Reads a tile with a method's halo."""
-
-    def __init__(self, scene: Scene, halo: tuple[int, int]) -> None:
-        self._reader = SceneReader(scene)
-        self._halo = halo
-
-    def read(self, tile: Rect) -> Patch | None:
-        return self._reader.read(tile, self._halo)
-
-    def close(self) -> None:
-        self._reader.close()

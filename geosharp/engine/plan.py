@@ -50,8 +50,8 @@ def make_plan(
     """Choose what the caller leaves open; the tile is halved until the estimate is under `max_memory`."""
     threads = _check("--threads", threads, 1, "one or more") or os.cpu_count() or 1
     size = _check("--tile", tile, MIN_TILE, f"at least {MIN_TILE} PAN pixels") or _DEFAULT_TILE
-    size = math.ceil(size / multiple) * multiple
-    limit = max_memory or _DEFAULT_MEMORY
+    largest = size = math.ceil(size / multiple) * multiple
+    limit = _DEFAULT_MEMORY if max_memory is None else max_memory
     readers = 1 if scene.pan.block[1] >= scene.grid.shape[1] else min(2, threads)
     while True:
         cache = _cache(scene, size, halo)
@@ -59,8 +59,8 @@ def make_plan(
         if memory <= limit or tile is not None and max_memory is None:
             break
         if tile is not None or size // 2 < max(MIN_TILE, multiple):
-            if threads > 1 and tile is None:
-                threads, readers, size = threads - 1, 1, _DEFAULT_TILE
+            if threads > 1:
+                threads, readers, size = threads - 1, 1, largest
                 continue
             if max_memory is None:
                 break

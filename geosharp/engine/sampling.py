@@ -8,13 +8,15 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from geosharp.engine.tensors import optics_of, to_pair
 from geosharp.errors import PairError
 from geosharp.imaging.classic import Floats, Moments, Optics, degraded_pan
 from geosharp.imaging.resample import Span, down_radius
 from geosharp.raster.grid import Rect
-from geosharp.raster.scene import Patch, Scene, SceneReader
+from geosharp.raster.scene import Array, Mask, Patch, Scene, SceneReader
 
 _WINDOW = 64  # MS pixels a side
 _WINDOWS = 100
@@ -63,11 +65,11 @@ def _spread(scene: Scene) -> Iterator[list[Rect]]:
 
 
 class _Sums:
-    """Running sums about the first window's means, for values and for neighbours' differences."""
+    """Running sums about the first window's centres, for values and for neighbours' differences."""
 
     def __init__(self, bands: int) -> None:
         size = 2 * bands + 1
-        self._anchor: Floats | None = None
+        self._centres: tuple[Tensor, Tensor] | None = None
         self.count = 0
         self._sum = np.zeros(size)
         self._square = np.zeros((size, size))
@@ -82,39 +84,40 @@ class _Sums:
         patch = reader.read(scene.relation.pan_rect(window), (reach[0], reach[1]))
         if patch is None:
             return
-        values, valid = _at_ms(patch, scene, window, optics)
-        if not valid.any():
-            return
-        if self._anchor is None:
-            self._anchor = values[:, valid].mean(1)
-        values -= self._anchor[:, None, None]
+        patch = _without_saturated(patch, scene)
+        if self._centres is None:
+            self._centres = _centre(patch.ms, patch.ms_valid), _centre(patch.pan, patch.pan_valid)
+        values, valid = _at_ms(patch, window, optics, self._centres)
         kept = values[:, valid]
         self.count += kept.shape[1]
         self._sum += kept.sum(1)
         self._square += kept @ kept.T
-        both = valid[:, 1:] & valid[:, :-1]
-        steps = (values[:, :, 1:] - values[:, :, :-1])[:, both]
-        self._pairs += steps.shape[1]
-        self._detail += steps @ steps.T
+        down = (values[:, 1:] - values[:, :-1])[:, valid[1:] & valid[:-1]]
+        right = (values[:, :, 1:] - values[:, :, :-1])[:, valid[:, 1:] & valid[:, :-1]]
+        for steps in (down, right):
+            self._pairs += steps.shape[1]
+            self._detail += steps @ steps.T
 
     def moments(self) -> Moments:
-        assert self._anchor is not None
+        assert self._centres is not None
+        ms_centres, pan_centre = self._centres
+        centres = torch.cat([ms_centres, pan_centre.expand(len(ms_centres) + 1)]).double().numpy()
         mean = self._sum / self.count
         cov = self._square / self.count - np.outer(mean, mean)
-        return Moments(self.count, mean + self._anchor, cov, self._detail / max(self._pairs, 1))
+        return Moments(self.count, mean + centres, cov, self._detail / max(self._pairs, 1))
 
 
-def _at_ms(patch: Patch, scene: Scene, window: Rect, optics: Optics) -> tuple[Floats, np.ndarray]:
-    """MS, D_b(PAN) and D(PAN) on MS pixels `window` as (2B+1, row, col), and which pixels count."""
-    patch = _without_saturated(patch, scene)
-    bands = len(scene.bands)
-    pair = to_pair(patch, torch.zeros(bands), torch.zeros(1))
+def _at_ms(
+    patch: Patch, window: Rect, optics: Optics, centres: tuple[Tensor, Tensor]
+) -> tuple[Floats, NDArray[np.bool_]]:
+    """MS, D_b(PAN) and D(PAN) less `centres` on MS pixels `window` as (2B+1, row, col), and which pixels count."""
+    pair = to_pair(patch, *centres)
     spans = (Span(window.row, window.stop_row), Span(window.col, window.stop_col))
     low, low_valid = degraded_pan(pair, replace(optics, gains=(*optics.gains, optics.pan_gain)), spans)
     index = (slice(None), *window.within(patch.ms_rect))
     ms = pair.ms[index]
     if len(low) == 1:
-        low = low.expand(bands + 1, *low.shape[1:])
+        low = low.expand(len(ms) + 1, *low.shape[1:])
     values = torch.cat([ms, low]).double().numpy()
     valid = np.ones(window.shape, bool)
     if patch.ms_valid is not None:
@@ -122,6 +125,15 @@ def _at_ms(patch: Patch, scene: Scene, window: Rect, optics: Optics) -> tuple[Fl
     if low_valid is not None:
         valid &= low_valid.numpy().all(0) > 0
     return values, valid
+
+
+def _centre(pixels: Array, valid: Mask | None) -> Tensor:
+    """About the mean of each band: float32 holds what is left of pixels without it."""
+    means = [
+        float(band.mean(dtype=np.float64, where=True if seen is None else seen)) if seen is None or seen.any() else 0.0
+        for band, seen in zip(pixels, [None] * len(pixels) if valid is None else valid, strict=True)
+    ]
+    return torch.tensor(means, dtype=torch.float32)
 
 
 def _without_saturated(patch: Patch, scene: Scene) -> Patch:

@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -82,11 +83,26 @@ def stream(
     `readers` threads read, `threads` compute, the calling thread writes; a fixed number of tiles is
     under way at once.
     """
-    handles = [job.open_reader() for _ in range(readers)]
+    with ExitStack() as opened:
+        handles = []
+        for _ in range(readers):
+            handles.append(job.open_reader())
+            opened.callback(handles[-1].close)
+        return _stream(job, tiles, writer, handles, _Tally(total_tiles, area.area, progress), area, threads)
+
+
+def _stream(
+    job: Job,
+    tiles: Iterable[Rect],
+    writer: Writer,
+    handles: list[Reader],
+    tally: _Tally,
+    area: Rect,
+    threads: int,
+) -> int:
     reading = [ThreadPoolExecutor(1, "geosharp-read") for _ in handles]
     computing = ThreadPoolExecutor(threads, "geosharp-compute", job.start_thread)
     under_way: deque[tuple[Rect, Future[Fused | None]]] = deque()
-    state = _Tally(total_tiles, area.area, progress)
 
     def write_next() -> None:
         tile, future = under_way.popleft()
@@ -96,24 +112,22 @@ def stream(
             writer.skip(rect)
         else:
             writer.write(rect, fused.data, fused.valid)
-        state.count(tile, fused is not None)
+        tally.count(tile, fused is not None)
 
     try:
         for index, tile in enumerate(tiles):
             # Neighbours in a row go to one handle: they share blocks in its cache.
-            turn = index // 4 % readers
+            turn = index // 4 % len(handles)
             patch = reading[turn].submit(handles[turn].read, tile)
             under_way.append((tile, computing.submit(_compute, job, tile, patch)))
-            if len(under_way) > 2 * threads + readers:
+            if len(under_way) > 2 * threads + len(handles):
                 write_next()
         while under_way:
             write_next()
     finally:
         for pool in (*reading, computing):
             pool.shutdown(wait=True, cancel_futures=True)
-        for handle in handles:
-            handle.close()
-    return state.filled
+    return tally.filled
 
 
 def _compute(job: Job, tile: Rect, patch: Future[Any]) -> Fused | None:

@@ -37,4 +37,9 @@ def to_pair(patch: Patch, ms_centres: Tensor, pan_centre: Tensor) -> Pair:
 
 
 def _mask(valid: np.ndarray | None) -> Tensor | None:
-    return None if valid is None else torch.from_numpy(np.ascontiguousarray(valid)).float()
+    """The mask as float32, one band for all where they agree."""
+    if valid is None:
+        return None
+    if (valid == valid[:1]).all():
+        valid = valid[:1]
+    return torch.from_numpy(np.ascontiguousarray(valid)).float()

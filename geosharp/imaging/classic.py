@@ -93,8 +93,8 @@ class Injection:
 class Pair:
     """Centred float32 tensors around a tile, see radiometry.to_float, and where they lie.
 
-    pan (1, row, col) over pan_spans, ms (band, row, col) over ms_spans; masks of the same shapes
-    hold 1 where valid, None where all is.
+    pan (1, row, col) over pan_spans, ms (band, row, col) over ms_spans; masks hold 1 where valid,
+    None where all is valid; ms_valid may have one band for all.
     """
 
     pan: Tensor
@@ -219,18 +219,27 @@ def _modulate(
     low_spans: Spans,
     target: Spans,
 ) -> Tensor:
+    """High-pass modulation, band by band: what a band needs stays in the processor's cache."""
     assert injection.levels is not None
-    low, low_valid = degraded_pan(pair, optics, low_spans)
-    gains = torch.from_numpy(injection.gains).float()[:, None, None]
-    modulated = torch.from_numpy(~np.isnan(injection.levels))[:, None, None]
-    levels = torch.from_numpy(np.nan_to_num(injection.levels)).float()[:, None, None]
-    coarse = upsample(_fill((gains * low).expand_as(ms), low_valid), low_spans, target, optics.axes)
-    fused = upsample(_fill(ms, ms_valid), low_spans, target, optics.axes)
-    pan = gains * _cut(pair.pan, pair.pan_spans, target)
-    # Below a twentieth of the mean the quotient is noise.
-    quotient = (pan + levels) / torch.maximum(coarse + levels, 0.05 * levels)
-    multiplied = (fused + levels) * quotient.clamp_(0.0, _MAX_MODULATION) - levels
-    return torch.where(modulated, multiplied, fused + pan - coarse)
+    pan = _cut(pair.pan, pair.pan_spans, target)[0]
+    coarse: dict[float, Tensor] = {}
+    result = upsample(_fill(ms, ms_valid), low_spans, target, optics.axes)
+    for fused, gain, level, kernel in zip(
+        result, injection.gains.tolist(), injection.levels.tolist(), optics.gains, strict=True
+    ):
+        if gain == 0:
+            continue
+        if kernel not in coarse:
+            low, low_valid = _degrade_valid(pair, low_spans, optics.axes, kernel)
+            coarse[kernel] = upsample(_fill(low, low_valid), low_spans, target, optics.axes)[0]
+        if math.isnan(level):
+            fused.add_(pan - coarse[kernel], alpha=gain)
+            continue
+        dark = level / gain
+        # Below a twentieth of the mean the quotient is noise.
+        quotient = (pan + dark).div_((coarse[kernel] + dark).clamp_(min=0.05 * dark))
+        fused.add_(level).mul_(quotient.clamp_(0.0, _MAX_MODULATION)).sub_(level)
+    return result
 
 
 def _regression_gains(moments: Moments) -> Floats:
@@ -270,10 +279,28 @@ def _both(one: Tensor | None, other: Tensor | None) -> Tensor | None:
 
 
 def _fill(x: Tensor, valid: Tensor | None) -> Tensor:
-    """Give invalid pixels the mean of their valid neighbours, ring by ring inwards, _FILL rings deep."""
+    """Give invalid pixels the mean of their valid neighbours, ring by ring inwards, _FILL rings deep.
+
+    `valid` has the bands of `x`, or one for all.
+    """
     if valid is None:
         return x
-    valid = valid.expand_as(x)
+    holes = (valid == 0).any(0)
+    if not holes.any():
+        return x
+    rows, cols = (_reach(holes.any(dim)) for dim in (1, 0))
+    filled = x.clone()
+    filled[:, rows, cols] = _fill_rings(x[:, rows, cols], valid[:, rows, cols])
+    return filled
+
+
+def _reach(holes: Tensor) -> slice:
+    """The part of a line that filling its `holes` reads and writes."""
+    at = torch.nonzero(holes)
+    return slice(max(int(at[0]) - _FILL, 0), int(at[-1]) + _FILL + 1)
+
+
+def _fill_rings(x: Tensor, valid: Tensor) -> Tensor:
     x = x * valid
     for _ in range(_FILL):
         weight = _box_sum(valid)

@@ -8,7 +8,6 @@ comes out with the same bits whichever tile it is computed in.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -19,7 +18,7 @@ from torch import Tensor
 # Half-width of the interpolation kernel, in MS pixels.
 UP_RADIUS = 3
 _UP_BLOCK = 128
-_DOWN_BLOCK = 32
+_DOWN_BLOCK = 16
 # A Gaussian holds its mass within this many standard deviations.
 _GAUSS_RADIUS = 4.0
 
@@ -56,8 +55,9 @@ def upsample(x: Tensor, source: tuple[Span, Span], target: tuple[Span, Span], ax
     Keys' six-point cubic (1981), exact for cubic polynomials. `source` must reach UP_RADIUS MS
     pixels beyond `target`.
     """
-    rows = _along_rows(x, source[0], target[0], _UP_BLOCK, axes[0], None)
-    return _along_cols(rows, source[1], target[1], _UP_BLOCK, axes[1], None)
+    cols = _along_cols(x, source[1], target[1], _UP_BLOCK, axes[1], None)
+    rows = _along_rows(cols, source[0], target[0], _UP_BLOCK, axes[0], None)
+    return _cut_blocks(rows, target, _UP_BLOCK)
 
 
 def degrade(
@@ -65,40 +65,74 @@ def degrade(
 ) -> Tensor:
     """PAN grid -> MS grid: blur with a Gaussian of Nyquist gain `gain`, take MS pixels `target`.
 
-    (band, row, col) `x` holds PAN pixels `source`; the weights are non-negative and sum to one.
+    (band, row, col) `x` holds PAN pixels `source`, which must reach down_radius PAN pixels beyond
+    the centres of `target`; the weights are non-negative and sum to one.
     """
     rows = _along_rows(x, source[0], target[0], _DOWN_BLOCK, axes[0], gain)
-    return _along_cols(rows, source[1], target[1], _DOWN_BLOCK, axes[1], gain)
+    cols = _along_cols(rows, source[1], target[1], _DOWN_BLOCK, axes[1], gain)
+    return _cut_blocks(cols, target, _DOWN_BLOCK)
 
 
 def _along_rows(x: Tensor, source: Span, target: Span, block: int, axis: Axis, gain: float | None) -> Tensor:
-    """Resample (band, row, col) `x` from rows `source` to rows `target`."""
-    result = x.new_empty(len(x), target.stop - target.start, x.shape[2])
-    for taken, made, weights in _blocks(source, target, block, axis, gain):
-        torch.matmul(weights.T.to(x.device), x[:, taken], out=result[:, made])
+    """Resample (band, row, col) `x` from rows `source` to the whole blocks around rows `target`."""
+    starts = _block_starts(target, block)
+    result = x.new_empty(len(x), len(starts) * block, x.shape[2])
+    for index, start in enumerate(starts):
+        need, weights = _block_weights(start, block, source, target, axis, gain)
+        taken = _take(x, need, source, 1)
+        torch.matmul(weights.T.to(x.device), taken, out=result[:, index * block : (index + 1) * block])
     return result
 
 
 def _along_cols(x: Tensor, source: Span, target: Span, block: int, axis: Axis, gain: float | None) -> Tensor:
-    """Resample (band, row, col) `x` from columns `source` to columns `target`."""
-    result = x.new_empty(*x.shape[:2], target.stop - target.start)
-    for taken, made, weights in _blocks(source, target, block, axis, gain):
-        result[:, :, made] = x[:, :, taken] @ weights.to(x.device)
+    """Resample (band, row, col) `x` from columns `source` to the whole blocks around columns `target`."""
+    starts = _block_starts(target, block)
+    result = x.new_empty(*x.shape[:2], len(starts) * block)
+    for index, start in enumerate(starts):
+        need, weights = _block_weights(start, block, source, target, axis, gain)
+        taken = _take(x, need, source, 2)
+        result[:, :, index * block : (index + 1) * block] = taken @ weights.to(x.device)
     return result
 
 
-def _blocks(
-    source: Span, target: Span, block: int, axis: Axis, gain: float | None
-) -> Iterator[tuple[slice, slice, Tensor]]:
-    """Per block: which inputs it takes, which outputs it makes, and its (input, output) weights."""
-    for start in range(target.start // block * block, target.stop, block):
-        need, weights = _weights(start, start + block, axis, gain)
-        first, last = max(start, target.start), min(start + block, target.stop)
-        # At a patch's rim the block reaches past what was read; what is left out there weighs
-        # nothing in the outputs that are kept.
-        low, high = max(need.start, source.start), min(need.stop, source.stop)
-        kept = weights[low - need.start : high - need.start, first - start : last - start]
-        yield slice(low - source.start, high - source.start), slice(first - target.start, last - target.start), kept
+def _block_starts(target: Span, block: int) -> range:
+    return range(target.start // block * block, target.stop, block)
+
+
+def _block_weights(
+    start: int, block: int, source: Span, target: Span, axis: Axis, gain: float | None
+) -> tuple[Span, Tensor]:
+    """Which inputs a block spans and its (input, output) weights; raises where `target` needs more than `source`."""
+    need, weights = _weights(start, start + block, axis, gain)
+    low, high = max(need.start, source.start), min(need.stop, source.stop)
+    if (low, high) != (need.start, need.stop):
+        kept = weights[:, max(target.start - start, 0) : target.stop - start]
+        if kept[: max(low - need.start, 0)].any() or kept[max(high - need.start, 0) :].any():
+            raise ValueError(f"output pixels {target} need inputs beyond {source}")
+    return need, weights
+
+
+def _take(x: Tensor, need: Span, source: Span, dim: int) -> Tensor:
+    """Inputs `need` of `x`, zero beyond `source`: those weigh nothing in the outputs that are kept.
+
+    A block is never cut short: BLAS adds in another order in products of another shape.
+    """
+    low, high = max(need.start, source.start), min(need.stop, source.stop)
+    if high <= low:
+        shape = list(x.shape)
+        shape[dim] = need.stop - need.start
+        return x.new_zeros(shape)
+    taken = x.narrow(dim, low - source.start, high - low)
+    if (low, high) == (need.start, need.stop):
+        return taken
+    pad = (low - need.start, need.stop - high)
+    return torch.nn.functional.pad(taken, (*(0, 0) * (2 - dim), *pad))
+
+
+def _cut_blocks(x: Tensor, target: tuple[Span, Span], block: int) -> Tensor:
+    """`target` out of the whole blocks around it."""
+    (rows, cols), (top, left) = target, (span.start % block for span in target)
+    return x[:, top : top + rows.stop - rows.start, left : left + cols.stop - cols.start].contiguous()
 
 
 @lru_cache(maxsize=1024)

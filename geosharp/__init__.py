@@ -1,0 +1,40 @@
+"""Pansharpening of satellite scenes: a fine PAN and a coarse MS of one ground become a fine MS.
+
+The names below load what they need on first use, so that `import geosharp` costs neither torch nor
+rasterio: the command line answers `--help` and refuses wrong usage at once.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from geosharp.errors import GeosharpError
+
+if TYPE_CHECKING:
+    from geosharp.fusion import FuseResult, fuse
+    from geosharp.raster.scene import Scene, open_scene
+
+__version__ = "0.1.0"
+__all__ = ["FuseResult", "GeosharpError", "Scene", "__version__", "fuse", "open_scene"]
+
+_HOMES = {
+    "FuseResult": "geosharp.fusion",
+    "Scene": "geosharp.raster.scene",
+    "fuse": "geosharp.fusion",
+    "open_scene": "geosharp.raster.scene",
+}
+
+
+if not TYPE_CHECKING:  # to a type checker only the names imported above exist
+
+    def __getattr__(name: str) -> object:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(_HOMES[name]), name)
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,321 @@
+"""Writing a scene: blocks into a hidden temporary, then overviews or COG, checks, and a rename."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import rasterio
+from rasterio._err import CPLE_BaseError
+from rasterio.enums import ColorInterp, Resampling
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.windows import Window
+
+from geosharp.errors import OutputError
+from geosharp.raster.blocks import BlockBuffer, Layout, MaskStore
+from geosharp.raster.cog import copy_to_cog, pad_metadata, restore_content
+from geosharp.raster.creation import (
+    BLOCK,
+    OutputFormat,
+    check_creation,
+    cog_options,
+    gtiff_options,
+    try_creation,
+)
+from geosharp.raster.grid import Grid, Rect
+from geosharp.raster.target import Temporary, check_target
+from geosharp.raster.tiff import find_damage
+
+__all__ = ["BandInfo", "Content", "OutputFormat", "SceneWriter", "check_target"]
+
+# Domains that GDAL derives from the file, or that have their own place in Content.
+_DERIVED_DOMAINS = {"IMAGE_STRUCTURE", "DERIVED_SUBDATASETS", "SUBDATASETS", "COLOR_PROFILE", "RPC"}
+_LEAST_FREE = 0.05  # of the raw size: with less free at the start no compression will save the run
+_MARGIN_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class BandInfo:
+    """What a band is. colorinterp: a name of rasterio's ColorInterp, or None where it is not known."""
+
+    name: str | None = None
+    colorinterp: str | None = None
+    scale: float = 1.0
+    offset: float = 0.0
+    unit: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a file says besides its pixels.
+
+    nodata: the value that callers have put into invalid pixels; masked: whether there are any.
+    tags: metadata domain -> items, "" being the default domain. gcps: (points, CRS), used on a grid
+    without transform.
+    """
+
+    grid: Grid
+    dtype: str
+    bands: tuple[BandInfo, ...]
+    nodata: float | None = None
+    masked: bool = False
+    tags: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    gcps: tuple[list[Any], Any] | None = None
+    rpcs: Any | None = None
+
+    @property
+    def raw_bytes(self) -> int:
+        """Size of the pixels without compression or overviews."""
+        return self.grid.rect.area * len(self.bands) * np.dtype(self.dtype).itemsize
+
+
+class SceneWriter:
+    """Writes one GeoTIFF; it appears under its name only when the `with` block ends without error.
+
+    Tiles come row by row, from one thread, each pixel at most once; their size and origin are free.
+    Pixels that never come are nodata and masked. Tiles no higher than a block (512), or all of them
+    coinciding with blocks, give the same bytes for the same calls.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        content: Content,
+        form: OutputFormat,
+        *,
+        overwrite: bool = False,
+        inputs: Iterable[str | Path] = (),
+    ) -> None:
+        self.path = Path(path)
+        check_target(self.path, overwrite=overwrite, inputs=inputs)
+        check_creation(form)
+        try_creation(form, content.dtype, len(content.bands))
+        self._content, self._form, self._overwrite = content, form, overwrite
+        if self._free() < _LEAST_FREE * content.raw_bytes:
+            raise self._failure("the disk has too little space")
+        self._temporaries: list[Temporary] = []
+        self._raster: Any = None
+
+    def __enter__(self) -> Self:
+        self._temporaries.append(Temporary(self.path))
+        try:
+            with self._gdal():
+                self._open(self._temporaries[0].path)
+        except BaseException:
+            self._abandon()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self._finish()
+        finally:
+            self._abandon()
+
+    def write(self, rect: Rect, data: np.ndarray, valid: np.ndarray | None = None) -> None:
+        """Take `data` (band, row, col) in the content's dtype for `rect` in output pixels.
+
+        valid: (row, col) bool, None for all valid. Invalid pixels hold nodata already: it is not
+        put in here.
+        """
+        if data.shape != (len(self._content.bands), *rect.shape) or data.dtype != self._content.dtype:
+            raise ValueError(f"{data.dtype} data of shape {data.shape} do not fit {rect} of {self.path}")
+        self._put(rect, data, valid)
+
+    def skip(self, rect: Rect) -> None:
+        """Leave `rect` invalid: it reads back as nodata and masked, and costs next to nothing."""
+        self._put(rect, None, None)
+
+    def _put(self, rect: Rect, data: np.ndarray | None, valid: np.ndarray | None) -> None:
+        if rect.empty or rect.intersect(self._content.grid.rect) != rect:
+            raise ValueError(f"{rect} is not within the {self._content.grid.rect} of {self.path}")
+        for where, pixels, mask in self._buffer.put(rect, data, valid):
+            self._write_blocks(where, pixels, mask)
+
+    def _open(self, path: Path) -> None:
+        content, grid = self._content, self._content.grid
+        creation = {} if self._form.cog else self._form.creation
+        profile: dict[str, Any] = {
+            "driver": "GTiff", "count": len(content.bands), "height": grid.shape[0], "width": grid.shape[1],
+            "dtype": content.dtype, "nodata": content.nodata, "crs": grid.crs,
+        }  # fmt: skip
+        if grid.transform is not None:
+            profile["transform"] = grid.transform
+        elif content.gcps is not None:
+            profile["gcps"], profile["crs"] = content.gcps
+        self._raster = rasterio.open(path, "w", **profile, **gtiff_options(content.dtype, creation))
+        self._layout = Layout(grid.shape, self._raster.block_shapes[0])
+        fill = 0 if content.nodata is None else content.nodata
+        self._buffer = BlockBuffer(self._layout, len(content.bands), np.dtype(content.dtype), fill)
+        self._masks = MaskStore(self._layout) if content.masked and self._form.mask else None
+        self._written = np.zeros(self._layout.count, bool)
+        self._describe("PHOTOMETRIC" not in {key.upper() for key in creation})
+
+    def _describe(self, colors: bool) -> None:
+        content, raster = self._content, self._raster
+        if colors:
+            raster.colorinterp = [_color(band, len(content.bands)) for band in content.bands]
+        raster.scales = [band.scale for band in content.bands]
+        raster.offsets = [band.offset for band in content.bands]
+        raster.units = [band.unit or "" for band in content.bands]
+        for number, band in enumerate(content.bands, 1):
+            if band.name:
+                raster.set_band_description(number, band.name)
+            if band.tags:
+                raster.update_tags(number, **_items(band.tags))
+        for domain, items in content.tags.items():
+            if items and domain not in _DERIVED_DOMAINS and not domain.startswith("xml:"):
+                raster.update_tags(ns=domain or None, **_items(items))
+        if self._form.cog:
+            pad_metadata(raster, [_items(band.tags) for band in content.bands])
+        if content.rpcs is not None:
+            raster.rpcs = content.rpcs
+
+    def _write_blocks(self, rect: Rect, pixels: np.ndarray, valid: np.ndarray | None) -> None:
+        # GDAL's threads tell nobody of a full disk, so it must not come to that.
+        if self._free() < pixels.nbytes + _MARGIN_BYTES:
+            raise self._failure("the disk is full")
+        with self._gdal():
+            self._raster.write(pixels, window=_window(rect))
+        if self._masks is not None:
+            self._masks.put(rect, valid)
+        for index in self._layout.indices(rect):
+            self._written[index] = True
+
+    def _finish(self) -> None:
+        for where, pixels, mask in self._buffer.rest():
+            self._write_blocks(where, pixels, mask)
+        first = self._temporaries[0]
+        levels = [] if self._form.cog or not self._form.overviews else _levels(self._content.grid.shape)
+        with self._gdal():
+            self._check_written()
+            if self._masks is not None:
+                self._write_mask(self._masks)
+            if levels:
+                self._raster.build_overviews(levels, Resampling.average)
+            self._raster.close()
+            self._raster = None
+            first.drop_sidecars()
+            self._check_file(first.path, (1 + len(levels)) * (1 if self._masks is None else 2))
+            if self._form.cog:
+                self._convert_to_cog(first)
+            self._temporaries[-1].promote(overwrite=self._overwrite)
+
+    def _check_written(self) -> None:
+        """Fail where a written block is not in the file; asking for a block also waits for its thread.
+
+        This comes before closing, when GDAL fills missing blocks with nodata and hides the loss.
+        """
+        bands = self._raster.indexes if self._raster.interleaving.name == "band" else [1]
+        for row, col in np.argwhere(self._written):
+            for band in bands:
+                if not self._raster.get_tag_item(f"BLOCK_SIZE_{col}_{row}", "TIFF", bidx=band):
+                    raise self._failure("a block did not reach the disk")
+
+    def _write_mask(self, masks: MaskStore) -> None:
+        if self._free() < self._content.grid.rect.area // 8 + _MARGIN_BYTES:
+            raise self._failure("the disk is full")
+        for index in self._layout.indices(self._content.grid.rect):
+            self._raster.write_mask(masks.get(index), window=_window(self._layout.rect(index)))
+
+    def _check_file(self, path: Path, images: int | None) -> None:
+        """Fail where the closed file lacks a block, or its mask is not the one written."""
+        if reason := find_damage(path, images):
+            raise self._failure(f"the disk did not take all of it ({reason})")
+        if self._masks is None:
+            return
+        with rasterio.open(path) as raster:
+            for index in self._layout.indices(self._content.grid.rect):
+                window = _window(self._layout.rect(index))
+                if not np.array_equal(raster.dataset_mask(window=window) > 0, self._masks.get(index)):
+                    raise self._failure("the mask did not reach the disk")
+
+    def _convert_to_cog(self, first: Temporary) -> None:
+        second = Temporary(self.path)
+        self._temporaries.append(second)
+        copy_to_cog(first.path, second.path, cog_options(self._form))
+        second.drop_sidecars()
+        self._check_file(second.path, None)
+        restore_content(first.path, second.path)
+
+    def _abandon(self) -> None:
+        """Close and remove whatever is still under a temporary name; nothing after success."""
+        if self._raster is not None:
+            with contextlib.suppress(RasterioError, CPLE_BaseError, OSError), _quiet():
+                self._raster.close()
+            self._raster = None
+        for temporary in self._temporaries:
+            temporary.discard()
+
+    @contextlib.contextmanager
+    def _gdal(self) -> Iterator[None]:
+        """GDAL's settings for writing, and its errors as ours."""
+        settings = {
+            "GDAL_TIFF_INTERNAL_MASK": True,
+            "GDAL_PAM_ENABLED": False,
+            "GDAL_NUM_THREADS": "ALL_CPUS",
+            "GDAL_TIFF_OVR_BLOCKSIZE": BLOCK,
+        }
+        try:
+            with rasterio.Env(**settings), _quiet():
+                yield
+        except (RasterioError, CPLE_BaseError, OSError) as error:
+            raise self._failure(str(error)) from error
+
+    def _free(self) -> int:
+        return shutil.disk_usage(self.path.parent).free
+
+    def _failure(self, reason: str) -> OutputError:
+        copies = 2.4 if self._form.cog else 1.4
+        free = f"{_size(self._free())} free in {self.path.parent.resolve()}"
+        needed = f"up to {_size(self._content.raw_bytes * copies)}, less what compression saves"
+        return OutputError(
+            self.path,
+            f"cannot be written: {reason}, with {free}",
+            needed,
+            "Free some space or write to another disk",
+        )
+
+
+def _levels(shape: tuple[int, int]) -> list[int]:
+    """Overview factors: powers of two until the smaller side fits into a block."""
+    levels: list[int] = []
+    while min(shape) > BLOCK << len(levels):
+        levels.append(2 << len(levels))
+    return levels
+
+
+def _color(band: BandInfo, count: int) -> ColorInterp:
+    name = band.colorinterp or ("gray" if count == 1 else "undefined")
+    return ColorInterp.__members__.get(name, ColorInterp.undefined)
+
+
+def _items(tags: Mapping[str, str]) -> dict[str, str]:
+    # rasterio takes items as keyword arguments: these two names are its own.
+    return {key: str(value) for key, value in tags.items() if key not in ("ns", "bidx")}
+
+
+def _window(rect: Rect) -> Window:
+    return Window(rect.col, rect.row, rect.width, rect.height)
+
+
+def _size(count: float) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        yield
