@@ -1,8 +1,6 @@
 """Made ground for the demonstration: fields, a river, a town, works and a wood under one sun.
 
-A painter's model at twice PAN's resolution: what covers each point, how high it stands, how light it is.
-Shading and cast shadows follow from the heights; block means give anti-aliased edges. Lengths and heights
-are in PAN pixels of about half a metre.
+Lengths and heights are in PAN pixels of about half a metre; places are (row, col).
 """
 
 from __future__ import annotations
@@ -10,50 +8,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
-Place = tuple[float, float]
+from geosharp.demo_surface import CODE, FINE, Floats, Place, Surface, noise, render
 
-# Reflectance in blue, green, red, near infrared, and how much it varies from point to point.
-MATERIALS: dict[str, tuple[float, float, float, float, float]] = {
-    "water": (0.048, 0.055, 0.034, 0.014, 0.03),
-    "shallows": (0.070, 0.085, 0.065, 0.035, 0.04),
-    "sand": (0.170, 0.215, 0.255, 0.310, 0.07),
-    "grass": (0.042, 0.078, 0.055, 0.410, 0.10),
-    "meadow": (0.055, 0.098, 0.080, 0.370, 0.08),
-    "young crop": (0.040, 0.080, 0.045, 0.480, 0.05),
-    "maize": (0.036, 0.066, 0.042, 0.400, 0.06),
-    "wheat": (0.085, 0.140, 0.180, 0.330, 0.05),
-    "rape": (0.055, 0.200, 0.190, 0.460, 0.05),
-    "soil": (0.070, 0.097, 0.135, 0.200, 0.07),
-    "dry soil": (0.100, 0.140, 0.190, 0.270, 0.07),
-    "litter": (0.028, 0.042, 0.040, 0.180, 0.15),
-    "leaves": (0.030, 0.060, 0.036, 0.400, 0.16),
-    "needles": (0.024, 0.042, 0.028, 0.270, 0.14),
-    "asphalt": (0.088, 0.094, 0.098, 0.108, 0.05),
-    "old asphalt": (0.120, 0.130, 0.138, 0.150, 0.06),
-    "concrete": (0.190, 0.215, 0.235, 0.265, 0.05),
-    "gravel": (0.140, 0.170, 0.195, 0.235, 0.09),
-    "paint": (0.480, 0.500, 0.510, 0.510, 0.03),
-    "tiles": (0.075, 0.100, 0.210, 0.290, 0.08),
-    "brown tiles": (0.070, 0.085, 0.115, 0.170, 0.08),
-    "slate": (0.080, 0.083, 0.087, 0.100, 0.06),
-    "metal": (0.420, 0.440, 0.450, 0.440, 0.03),
-    "blue metal": (0.260, 0.215, 0.140, 0.180, 0.03),
-    "bitumen": (0.055, 0.058, 0.062, 0.075, 0.06),
-    "white car": (0.500, 0.510, 0.510, 0.500, 0.0),
-    "grey car": (0.240, 0.250, 0.255, 0.260, 0.0),
-    "black car": (0.030, 0.030, 0.032, 0.050, 0.0),
-    "red car": (0.050, 0.050, 0.270, 0.340, 0.0),
-    "blue car": (0.180, 0.095, 0.050, 0.110, 0.0),
-}
-_CODE = {name: code for code, name in enumerate(MATERIALS)}
-_CARS = [_CODE[name] for name in ("white car", "grey car", "grey car", "black car", "red car", "blue car")]
-_HARD = [_CODE[name] for name in ("water", "shallows", "asphalt", "old asphalt", "concrete", "paint")]
+_CARS = [CODE[name] for name in ("white car", "grey car", "grey car", "black car", "red car", "blue car")]
+_HARD = [CODE[name] for name in ("water", "shallows", "asphalt", "old asphalt", "concrete", "paint")]
 # Crop, contrast of its rows, their period.
 _CROPS = (
     ("wheat", 0.05, 4.0),
@@ -66,13 +28,6 @@ _CROPS = (
     ("grass", 0.02, 12.0),
 )
 
-_FINE = 2
-_TO_SUN = (0.62, 0.78)
-_SUN_TANGENT = 1.0
-_SKYLIGHT = (0.40, 0.31, 0.25, 0.21)
-# DN of a white surface in full sun, and DN of the air above a black one.
-_WHITE, _HAZE = 2700.0, (150.0, 95.0, 60.0, 30.0)
-
 
 def make_scene(shape: tuple[int, int], seed: int) -> Floats:
     """Blue, green, red and near infrared (4, row, col) of a made ground at PAN's resolution.
@@ -80,72 +35,30 @@ def make_scene(shape: tuple[int, int], seed: int) -> Floats:
     Radiance without noise or blur in 11-bit DN, within [0, 2047]. The same for the same shape and seed.
     """
     rng = np.random.default_rng(seed)
-    ground = _Ground(*(np.zeros([_FINE * n for n in shape], kind) for kind in (np.uint8, np.float32, np.float32)))
+    return render(paint_ground(shape, rng), rng)
+
+
+def paint_ground(shape: tuple[int, int], rng: np.random.Generator) -> Surface:
+    """The surface under `make_scene`: places scale with the shape, objects do not."""
     height, width = shape
-    turn = math.radians(rng.uniform(4, 14)) * rng.choice([-1, 1])
+    painted = FINE * height, FINE * width
+    ground = Surface(
+        np.zeros(painted, np.uint8), np.zeros(painted, np.float32), np.zeros(painted, np.float32)
+    )
+    turn = math.radians(rng.uniform(4, 12)) * rng.choice([-1, 1])
     _sow_fields(ground, turn + math.radians(rng.uniform(-8, 8)), rng)
-    river = _dig_river(ground, 0.24 * width, 0.045 * width, 0.021 * (height + width), rng)
-    town = _Town((0.34 * height, 0.67 * width), turn, (0.24 * width, 0.22 * height))
-    works = _Town((0.845 * height, 0.74 * width), turn, (0.19 * width, 0.095 * height))
+    banks = _dig_river(ground, 0.22 * width, 0.04 * width, 0.021 * (height + width), rng)
+    town = _Town((0.34 * height, 0.72 * width), turn, (0.225 * width, 0.23 * height))
+    works = _Town((0.845 * height, 0.73 * width), turn, (0.2 * width, 0.095 * height))
     _lay_streets(ground, town)
     _fill(ground, works, "old asphalt")
-    _lay_road(ground.turned(), 0.47 * width, 0.02 * width, 5.0, rng)
-    _lay_road(ground, 0.68 * height, 0.03 * height, 7.0, rng)
+    _lay_road(ground.turned(), 0.425 * width, 0.012 * width, 5.0, rng)
+    _lay_road(ground, 0.68 * height, 0.025 * height, 7.0, rng)
     _build_town(ground, town, rng)
     _build_works(ground, works, rng)
-    _plant_wood(ground, (0.2 * height, 0.08 * width), 0.16 * math.hypot(height, width), rng)
-    _plant_around(ground, river, rng)
-    return _render(ground, rng)
-
-
-@dataclass(frozen=True)
-class _Ground:
-    """material: codes of MATERIALS; height: above the plain; tint: relative departure from the material."""
-
-    material: NDArray[np.uint8]
-    height: Floats
-    tint: Floats
-
-    @property
-    def size(self) -> Place:
-        rows, cols = self.material.shape
-        return rows / _FINE, cols / _FINE
-
-    def turned(self) -> _Ground:
-        """The same ground, rows for columns; what is painted on one shows on the other."""
-        return _Ground(self.material.T, self.height.T, self.tint.T)
-
-    def window(self, centre: Place, reach: float) -> tuple[Any, Floats, Floats]:
-        """Index of the square around `centre`, and its rows' (column) and columns' (row) offsets from it."""
-        parts, offsets = [], []
-        for middle, stop in zip(centre, self.material.shape, strict=True):
-            first = min(max(math.floor((middle - reach) * _FINE), 0), stop)
-            last = min(max(math.ceil((middle + reach) * _FINE), first), stop)
-            parts.append(slice(first, last))
-            offsets.append(((np.arange(first, last) + 0.5) / _FINE - middle).astype(np.float32))
-        return tuple(parts), offsets[0][:, None], offsets[1][None]
-
-    def rectangle(self, centre: Place, angle: float, half: Place) -> tuple[Any, Floats, Floats, Any]:
-        """A window around a turned rectangle, coordinates along and across it, and what lies inside."""
-        index, down, right = self.window(centre, math.hypot(*half) + 1)
-        along = right * np.float32(math.cos(angle)) + down * np.float32(math.sin(angle))
-        across = down * np.float32(math.cos(angle)) - right * np.float32(math.sin(angle))
-        return index, along, across, (np.abs(along) < half[0]) & (np.abs(across) < half[1])
-
-    def ribbon(self, curve: Floats, reach: float) -> tuple[Any, Floats]:
-        """Index of the rows within `reach` of a curve (one row per column), and the distance from it."""
-        rows = self.material.shape[0]
-        first = min(max(int((curve.min() - reach) * _FINE), 0), rows)
-        index = slice(first, min(max(int((curve.max() + reach) * _FINE) + 1, first), rows))
-        level = ((np.arange(rows)[index] + 0.5) / _FINE).astype(np.float32)
-        slope = np.gradient(curve) * _FINE
-        return index, (level[:, None] - curve) / np.sqrt(1 + slope**2).astype(np.float32)
-
-    def at(self, place: Place) -> int:
-        """Code of the material at a place; water outside the ground."""
-        row, col = (math.floor(part * _FINE) for part in place)
-        inside = 0 <= row < self.material.shape[0] and 0 <= col < self.material.shape[1]
-        return int(self.material[row, col]) if inside else _CODE["water"]
+    _plant_wood(ground, (0.2 * height, 0.07 * width), 0.16 * math.hypot(height, width), rng)
+    _plant_around(ground, banks, rng)
+    return ground
 
 
 @dataclass(frozen=True)
@@ -162,7 +75,7 @@ class _Town:
         return self.centre[0] + along * sin + across * cos, self.centre[1] + along * cos - across * sin
 
 
-def _sow_fields(ground: _Ground, angle: float, rng: np.random.Generator) -> None:
+def _sow_fields(ground: Surface, angle: float, rng: np.random.Generator) -> None:
     """Strips of fields in a turned frame: each its crop, rows, tramlines and grassy margin."""
     height, width = ground.size
     diagonal = math.hypot(height, width)
@@ -178,7 +91,7 @@ def _sow_fields(ground: _Ground, angle: float, rng: np.random.Generator) -> None
     count = int(number.max()) + 1
     crop = rng.integers(0, len(_CROPS), count)
     contrast, period = (np.array([row[i] for row in _CROPS], np.float32)[crop] for i in (1, 2))
-    codes = np.array([_CODE[name] for name, _, _ in _CROPS], np.uint8)
+    codes = np.array([CODE[name] for name, _, _ in _CROPS], np.uint8)
     ground.material[:] = codes[crop][number]
     turned = rng.random(count) < 0.3
     course = np.where(turned[number], along, across)
@@ -188,9 +101,9 @@ def _sow_fields(ground: _Ground, angle: float, rng: np.random.Generator) -> None
     tramline = np.abs(np.abs(course % 44 - 22) - 2.2) < 0.6
     ground.tint[tramline & (contrast < 0.09)[number]] -= 0.16
     edge = np.minimum(cell_edge[strip, u], strip_edge[v])
-    ground.material[edge < 2.5] = _CODE["grass"]
+    ground.material[edge < 2.5] = CODE["grass"]
     track = (strip_edge[v] < 2.2) & (strip % 2 == 0)
-    ground.material[track] = _CODE["gravel"]
+    ground.material[track] = CODE["gravel"]
     ground.tint[edge < 2.5] = -0.1
 
 
@@ -203,64 +116,67 @@ def _cuts(steps: int, widths: tuple[int, int], rng: np.random.Generator) -> tupl
     return part.astype(np.uint8), (np.minimum(before, edges[part] - at) / 2).astype(np.float32)
 
 
-def _meander(ground: _Ground, level: float, swing: float, rng: np.random.Generator) -> Floats:
+def _meander(ground: Surface, level: float, swing: float, rng: np.random.Generator) -> Floats:
     """A winding course: one row for each fine column."""
     cols = ground.material.shape[1]
     at = np.arange(cols) / cols
     long, short = rng.uniform(0, 2 * np.pi, 2)
     wave = np.sin(2 * np.pi * 0.9 * at + long) + 0.35 * np.sin(2 * np.pi * 2.3 * at + short)
-    return (level + swing * wave).astype(np.float32)
+    course: Floats = (level + swing * wave).astype(np.float32)
+    return course
 
 
 def _dig_river(
-    ground: _Ground, level: float, swing: float, width: float, rng: np.random.Generator
+    ground: Surface, level: float, swing: float, width: float, rng: np.random.Generator
 ) -> list[Place]:
     """A river from top to bottom; returns places along its banks."""
     turned = ground.turned()
     curve = _meander(turned, level, swing, rng)
     index, away = turned.ribbon(curve, width + 14)
-    wobble = _noise(away.shape, 40, rng) * 1.5
+    wobble = noise(away.shape, 40, rng) * 1.5
     half = width / 2 + wobble
     bank = np.abs(away) - half
     for reach, name in ((9.0, "grass"), (2.0, "sand"), (0.0, "shallows"), (-3.0, "water")):
-        turned.material[index][bank < reach] = _CODE[name]
+        turned.material[index][bank < reach] = CODE[name]
     turned.tint[index][bank < 9] = 0
     turned.tint[index][bank < -3] = -0.12 * (1 - (away / half) ** 2)[bank < -3]
     return [
-        (col / _FINE, float(curve[col]) + side * (width / 2 + rng.uniform(5, 16)))
+        (col / FINE, float(curve[col]) + side * (width / 2 + rng.uniform(5, 16)))
         for side in (-1, 1)
         for col in range(0, len(curve), int(rng.integers(9, 14)))
     ]
 
 
-def _lay_road(ground: _Ground, level: float, swing: float, half: float, rng: np.random.Generator) -> None:
+def _lay_road(ground: Surface, level: float, swing: float, half: float, rng: np.random.Generator) -> None:
     """A road from left to right, on a bridge where it meets water, with marks and cars."""
     curve = _meander(ground, level, swing, rng)
     index, away = ground.ribbon(curve, half + 12)
-    along = (np.arange(len(curve)) / _FINE)[None]
-    wet = (ground.material[index] == _CODE["water"]) | (ground.material[index] == _CODE["shallows"])
+    along = (np.arange(len(curve)) / FINE)[None]
+    wet = (ground.material[index] == CODE["water"]) | (ground.material[index] == CODE["shallows"])
     distance = np.abs(away)
     verge = distance < half + 3
     ground.height[index][wet & verge] = 8
-    ground.material[index][verge] = np.where(wet[verge], _CODE["concrete"], _CODE["meadow"])
+    ground.material[index][verge] = np.where(wet[verge], CODE["concrete"], CODE["meadow"])
     ground.tint[index][verge] = 0
-    ground.material[index][distance < half] = _CODE["asphalt"]
+    ground.material[index][distance < half] = CODE["asphalt"]
     ground.tint[index][distance < half] = (0.08 * np.cos(away * (2 * np.pi / half)))[distance < half]
     dash = (distance < 0.35) & (along % 22 < 9)
-    ground.material[index][dash | (np.abs(distance - half + 1) < 0.3)] = _CODE["paint"]
-    slope = np.gradient(curve) * _FINE
-    for col in np.flatnonzero(rng.random(len(curve)) < 0.012):
+    ground.material[index][dash | (np.abs(distance - half + 1) < 0.3)] = CODE["paint"]
+    slope = np.gradient(curve) * FINE
+    for col in range(0, len(curve), 14 * FINE):
+        if rng.random() > 0.2:
+            continue
         side = rng.choice([-1, 1]) * half / 2
-        _park(ground, (float(curve[col]) + side, col / _FINE), math.atan(float(slope[col])), rng)
+        _park(ground, (float(curve[col]) + side, col / FINE), math.atan(float(slope[col])), rng)
 
 
-def _fill(ground: _Ground, land: _Town, name: str) -> None:
+def _fill(ground: Surface, land: _Town, name: str) -> None:
     index, _, _, inside = ground.rectangle(land.centre, land.angle, land.half)
-    ground.material[index][inside] = _CODE[name]
+    ground.material[index][inside] = CODE[name]
     ground.tint[index][inside] = 0
 
 
-def _lay_streets(ground: _Ground, town: _Town) -> None:
+def _lay_streets(ground: Surface, town: _Town) -> None:
     """Gardens, pavements and carriageways of a town's grid."""
     _fill(ground, town, "grass")
     index, along, across, inside = ground.rectangle(town.centre, town.angle, town.half)
@@ -269,13 +185,13 @@ def _lay_streets(ground: _Ground, town: _Town) -> None:
         for part, spacing in zip((along, across), town.spacing, strict=True)
     ]
     street = np.minimum(*away)
-    ground.material[index][inside & (street < 7.5)] = _CODE["concrete"]
-    ground.material[index][inside & (street < 5)] = _CODE["old asphalt"]
+    ground.material[index][inside & (street < 7.5)] = CODE["concrete"]
+    ground.material[index][inside & (street < 5)] = CODE["old asphalt"]
     joint = inside & (np.abs(street) < 0.3)
     ground.tint[index][joint] = -0.25
 
 
-def _build_town(ground: _Ground, town: _Town, rng: np.random.Generator) -> None:
+def _build_town(ground: Surface, town: _Town, rng: np.random.Generator) -> None:
     """Plots along both sides of each street: house, drive, car, garden trees."""
     (block, depth), (half_along, half_across) = town.spacing, town.half
     for street in np.arange(-(half_across // depth), half_across // depth + 1) * depth:
@@ -291,13 +207,13 @@ def _build_town(ground: _Ground, town: _Town, rng: np.random.Generator) -> None:
                     _park(ground, town.place(along, street + rng.choice([-1, 1]) * 3.6), town.angle, rng)
 
 
-def _build_plot(ground: _Ground, town: _Town, at: Place, side: int, rng: np.random.Generator) -> None:
+def _build_plot(ground: Surface, town: _Town, at: Place, side: int, rng: np.random.Generator) -> None:
     along, street = at
     length, breadth = rng.uniform(8, 12), rng.uniform(6, 8.5)
     middle = town.place(along, street + side * (24 + rng.uniform(-2, 2)))
     drive = town.place(along + 13, street + side * 16)
     index, _, _, inside = ground.rectangle(drive, town.angle, (2.2, 10))
-    ground.material[index][inside] = _CODE["concrete"]
+    ground.material[index][inside] = CODE["concrete"]
     garden = ground.rectangle(town.place(along, street + side * 27), town.angle, (15, 15))
     ground.tint[garden[0]][garden[3]] += rng.normal(0, 0.1)
     if rng.random() < 0.45:
@@ -310,7 +226,7 @@ def _build_plot(ground: _Ground, town: _Town, at: Place, side: int, rng: np.rand
         _plant(ground, tree, rng.uniform(2, 6), rng)
 
 
-def _build_works(ground: _Ground, works: _Town, rng: np.random.Generator) -> None:
+def _build_works(ground: Surface, works: _Town, rng: np.random.Generator) -> None:
     """A row of halls with rooflights, and a car park."""
     along, across = works.half
     start = -along + 8
@@ -322,43 +238,51 @@ def _build_works(ground: _Ground, works: _Town, rng: np.random.Generator) -> Non
         _build(ground, middle, works.angle, (length / 2, breadth), next(roofs, "metal"), (14, 1.5), rng)
         index, u, v, inside = ground.rectangle(middle, works.angle, (length / 2 - 4, breadth - 3))
         light = inside & (np.abs(u % 16 - 8) < 1.6) & (np.abs(np.abs(v) - breadth / 2) < 5)
-        ground.material[index][light] = _CODE["paint" if rng.random() < 0.5 else "slate"]
+        ground.material[index][light] = CODE["paint" if rng.random() < 0.5 else "slate"]
         start += length + 9
     for row in np.arange(-across + 8, across - 10, 19.0):
         for stall in np.arange(along * 0.66, along - 6, 5.6):
             for step in (0.0, 10.0):
-                index, u, v, inside = ground.rectangle(works.place(stall, row + step), works.angle, (2.9, 4.9))
-                ground.material[index][inside & (np.abs(u) > 2.6)] = _CODE["paint"]
+                index, u, v, inside = ground.rectangle(
+                    works.place(stall, row + step), works.angle, (2.9, 4.9)
+                )
+                ground.material[index][inside & (np.abs(u) > 2.6)] = CODE["paint"]
                 if rng.random() < 0.62:
                     _park(ground, works.place(stall, row + step), works.angle + math.pi / 2, rng)
 
 
 def _build(
-    ground: _Ground, at: Place, angle: float, half: Place, roof: str, rise: Place, rng: np.random.Generator
+    ground: Surface, at: Place, angle: float, half: Place, roof: str, rise: Place, rng: np.random.Generator
 ) -> None:
-    """A gabled building; half: along and across the ridge; rise: of the eaves, and of the ridge above them."""
+    """A gabled building; half: along and across the ridge; rise: to the eaves, then on to the ridge."""
     index, _, across, inside = ground.rectangle(at, angle, half)
-    ground.material[index][inside] = _CODE[roof]
+    ground.material[index][inside] = CODE[roof]
     ground.height[index][inside] = (rise[0] + rise[1] * (1 - np.abs(across) / half[1]))[inside]
     ground.tint[index][inside] = rng.normal(0, 0.13)
 
 
-def _park(ground: _Ground, at: Place, angle: float, rng: np.random.Generator) -> None:
+def _park(ground: Surface, at: Place, angle: float, rng: np.random.Generator) -> None:
     """A car: body and dark windows."""
     index, along, across, inside = ground.rectangle(at, angle, (4.4, 1.9))
     ground.material[index][inside] = rng.choice(_CARS)
     ground.tint[index][inside] = 0
     ground.height[index][inside] += 1.6
     glass = (np.abs(np.abs(along + 0.4) - 2.1) < 0.6) & (np.abs(across) < 1.6)
-    ground.material[index][glass & inside] = _CODE["black car"]
+    ground.material[index][glass & inside] = CODE["black car"]
 
 
 def _plant(
-    ground: _Ground, at: Place, radius: float, rng: np.random.Generator, *, kind: str = "leaves", anywhere: bool = False
+    ground: Surface,
+    at: Place,
+    radius: float,
+    rng: np.random.Generator,
+    *,
+    kind: str = "leaves",
+    anywhere: bool = False,
 ) -> None:
     """One tree, unless on water, roads or roofs."""
     code = ground.at(at)
-    if not anywhere and (code in _HARD or code >= _CODE["tiles"]):
+    if not anywhere and (code in _HARD or code >= CODE["tiles"]):
         return
     index, down, right = ground.window(at, 1.3 * radius)
     lobes, turn = rng.uniform(0.05, 0.16), rng.uniform(0, 2 * math.pi)
@@ -369,36 +293,36 @@ def _plant(
     level = 1.5 + 0.5 * radius + top * np.sqrt(np.maximum(crown, 0)) + rng.normal(0, 0.35, crown.shape)
     grown = (crown > 0) & (level > ground.height[index])
     ground.height[index][grown] = level[grown]
-    ground.material[index][grown] = _CODE[kind]
+    ground.material[index][grown] = CODE[kind]
     ground.tint[index][grown] = rng.normal(0, 0.12)
 
 
-def _plant_wood(ground: _Ground, centre: Place, reach: float, rng: np.random.Generator) -> None:
+def _plant_wood(ground: Surface, centre: Place, reach: float, rng: np.random.Generator) -> None:
     """A closed stand around `centre`, of a ragged outline."""
     index, down, right = ground.window(centre, 1.6 * reach)
-    outline = np.hypot(down, right) / reach + 0.22 * _noise((down.size, right.size), 70, rng)
+    outline = np.hypot(down, right) / reach + 0.22 * noise((down.size, right.size), 70, rng)
     floor = (outline < 1) & ~np.isin(ground.material[index], _HARD)
-    ground.material[index][floor] = _CODE["litter"]
+    ground.material[index][floor] = CODE["litter"]
     ground.tint[index][floor] = 0
     rows, cols = np.nonzero(floor[4::14, 4::14])
-    first = [part.start / _FINE for part in index]
+    first = [part.start / FINE for part in index]
     for row, col in zip(rows.tolist(), cols.tolist(), strict=True):
         place = first[0] + 2 + 7 * row + rng.uniform(-3, 3), first[1] + 2 + 7 * col + rng.uniform(-3, 3)
         kind = "needles" if rng.random() < 0.15 else "leaves"
         _plant(ground, place, rng.uniform(3.5, 7.5), rng, kind=kind)
 
 
-def _plant_around(ground: _Ground, banks: Sequence[Place], rng: np.random.Generator) -> None:
+def _plant_around(ground: Surface, banks: Sequence[Place], rng: np.random.Generator) -> None:
     """Trees along the river, an orchard, and single ones in the fields."""
     height, width = ground.size
     for place in banks:
         if rng.random() < 0.6:
             _plant(ground, place, rng.uniform(3, 7), rng)
-    for place in _orchard((0.84 * height, 0.37 * width), 0.16 * height, 0.09 * width):
-        _plant(ground, place, rng.uniform(2.4, 3.2), rng)
+    for place in _orchard((0.84 * height, 0.35 * width), 0.16 * height, 0.09 * width):
+        _plant(ground, place, rng.uniform(2.4, 3.4), rng)
     for _ in range(int(height * width / 9000)):
         place = rng.uniform(0, height), rng.uniform(0, width)
-        if ground.at(place) in (_CODE["grass"], _CODE["meadow"]):
+        if ground.at(place) in (CODE["grass"], CODE["meadow"]):
             _plant(ground, place, rng.uniform(3, 7), rng)
 
 
@@ -406,58 +330,3 @@ def _orchard(centre: Place, tall: float, wide: float) -> Iterator[Place]:
     for down in np.arange(-tall / 2, tall / 2, 8.0):
         for right in np.arange(-wide / 2, wide / 2, 11.0):
             yield centre[0] + down - 0.15 * right, centre[1] + right + 0.15 * down
-
-
-def _noise(shape: tuple[int, ...], cell: float, rng: np.random.Generator) -> Floats:
-    """Smooth noise of about unit variance (row, col) whose grain is `cell` pixels."""
-    step = cell * _FINE
-    image: Floats = rng.standard_normal([int(n / step) + 3 for n in shape], dtype=np.float32)
-    for size in shape:
-        at = np.arange(size) / step
-        left = at.astype(np.int32)
-        part = (at - left).astype(np.float32)[:, None]
-        part = part * part * (3 - 2 * part)
-        image = (image[left] * (1 - part) + image[left + 1] * part).T
-    return 1.6 * np.ascontiguousarray(image)
-
-
-def _shadow(height: Floats) -> Floats:
-    """How far each point lies in the cast shadow of others, 0 to 1."""
-    fall = _SUN_TANGENT / _FINE
-    roof = np.zeros_like(height)
-    rows, cols = height.shape
-    for step in range(1, min(int(height.max() / fall) + 1, rows, cols)):
-        down, right = (round(step * part) for part in _TO_SUN)
-        part = roof[: rows - down, : cols - right]
-        np.maximum(part, height[down:, right:] - np.float32(step * fall), out=part)
-    return np.clip((roof - height) / 0.6, 0, 1)
-
-
-def _sunlight(height: Floats) -> Floats:
-    """Direct sun on each point against a level one: slopes, then shadows."""
-    rise = np.zeros_like(height)
-    rise[1:-1, 1:-1] = _TO_SUN[0] * (height[2:, 1:-1] - height[:-2, 1:-1])
-    rise[1:-1, 1:-1] += _TO_SUN[1] * (height[1:-1, 2:] - height[1:-1, :-2])
-    # A wall seen from above has no area.
-    rise[np.abs(rise) > 3.2] = 0
-    return np.clip(1 - 0.45 * rise, 0.3, 1.35) * (1 - _shadow(height))
-
-
-def _render(ground: _Ground, rng: np.random.Generator) -> Floats:
-    """Radiance of the ground in four bands at PAN's resolution."""
-    shape = ground.material.shape
-    table = np.array(list(MATERIALS.values()), np.float32)
-    grain = 0.8 * rng.standard_normal(shape, dtype=np.float32) + 0.6 * _noise(shape, 1.5, rng)
-    grain += 0.5 * _noise(shape, 5, rng) + 0.55 * _noise(shape, 25, rng) + 0.45 * _noise(shape, 90, rng)
-    vigour = 0.07 * _noise(shape, 35, rng)
-    relative = 1 + ground.tint + table[:, 4][ground.material] * grain
-    np.maximum(relative, 0.15, out=relative)
-    sun = _sunlight(ground.height)
-    green = (table[:, 3] / table[:, 2] > 3)[ground.material]
-    scene = np.empty((4, shape[0] // _FINE, shape[1] // _FINE), np.float32)
-    for band, (sky, haze) in enumerate(zip(_SKYLIGHT, _HAZE, strict=True)):
-        radiance = table[:, band][ground.material] * relative * (sky + (1 - sky) * sun)
-        radiance *= np.where(green, 1 + (vigour if band == 3 else -0.7 * vigour), 1)
-        blocks = radiance.reshape(scene.shape[1], _FINE, scene.shape[2], _FINE)
-        scene[band] = haze + _WHITE * blocks.mean((1, 3))
-    return np.clip(scene, 0, 2047, out=scene)

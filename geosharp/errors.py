@@ -15,7 +15,7 @@ class GeosharpError(Exception):
         self.found = found
         self.needed = needed
         self.remedy = remedy
-        super().__init__(f"{self.subject}: {found}; needed: {needed}. {remedy}.")
+        super().__init__(f"{self.subject}: {found}; needed: {needed}. {remedy[:1].upper()}{remedy[1:]}.")
 
 
 class UsageError(GeosharpError):

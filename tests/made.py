@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import rasterio
+from rasterio.errors import NotGeoreferencedWarning
 from rasterio.transform import from_origin
 
 ORIGIN = (500_000.0, 4_600_000.0)
@@ -27,8 +29,10 @@ def write_raster(path: Path, data: np.ndarray, **profile: Any) -> Path:
         options.pop("transform")
         profile.pop("transform")
     options.update(profile)
-    with rasterio.open(path, "w", **options) as raster:
-        raster.write(data)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        with rasterio.open(path, "w", **options) as raster:
+            raster.write(data)
     return path
 
 

@@ -116,7 +116,7 @@ def test_area_is_cut_out_of_the_whole_scenes_result(
 
 def test_polygon_area_masks_what_is_outside(tmp_path: Path, made_pair: tuple[Path, Path]) -> None:
     x, y = ORIGIN
-    ring = [[x + 20, y - 20], [x + 220, y - 20], [x + 20, y - 220], [x + 20, y - 20]]
+    ring = [[x + 20, y - 20], [x + 219.5, y - 20], [x + 20, y - 219.5], [x + 20, y - 20]]
     shape = {"type": "Polygon", "coordinates": [ring], "crs": {"properties": {"name": "EPSG:32633"}}}
     (tmp_path / "area.geojson").write_text(json.dumps(shape))
     for method in ("glp", "brovey"):
@@ -124,9 +124,9 @@ def test_polygon_area_masks_what_is_outside(tmp_path: Path, made_pair: tuple[Pat
         fuse(*made_pair, out, method=method, area=str(tmp_path / "area.geojson"), tile=64)
         with rasterio.open(out) as fused:
             valid = fused.dataset_mask() > 0
-            assert fused.shape == (200, 200)
-            rows, cols = np.mgrid[:200, :200]
-            np.testing.assert_array_equal(valid, rows + cols + 1 < 200)
+            assert fused.shape == (199, 199)
+            rows, cols = np.mgrid[:199, :199]
+            np.testing.assert_array_equal(valid, rows + cols + 1 < 199.5)
             assert fused.nodata == 0
             assert (fused.read()[:, ~valid] == 0).all()
 
@@ -252,7 +252,8 @@ def test_without_georeference_points_and_polynomials_are_carried(tmp_path: Path)
     result = fuse(pan, ms, tmp_path / "bare.tif")
     assert any("same ground" in warning for warning in result.warnings)
     points = [GroundControlPoint(row=r, col=c, x=10 + c, y=50 - r, z=0) for r, c in ((0, 0), (0, 256), (256, 0))]
-    rpc = RPC(0, 50, 1, [1.0] * 20, [1.0] * 20, 128, 128, 10, 1, [1.0] * 20, [1.0] * 20, 128, 128)
+    ones = [1.0] * 20
+    rpc = RPC(0, 50, 45, 1, ones, ones, 128, 128, 10, 1, ones, ones, 128, 128)
     with rasterio.open(pan, "r+") as raster:
         raster.gcps = (points, CRS.from_epsg(4326))
         raster.rpcs = rpc

@@ -40,15 +40,20 @@ def test_scene_fuses(tmp_path: Path, data: Path, name: str, method: str) -> None
         share = valid.sum() / (fine.height * fine.width)
         least, most = EDGE.get(name, (1.0, 1.0))
         assert least <= share <= most
+        # GDAL's weights are equal, not learnt: its pseudo-PAN is brighter or darker than PAN.
+        tolerance = 0.4 if method == "brovey" else 0.05
+        nodata = coarse.nodata
         for band in range(1, fused.count + 1):
-            ours, theirs = (r.read(band, masked=True).astype(float).mean() for r in (fused, coarse))
-            assert abs(ours - theirs) < 0.05 * abs(theirs)
-        detail = _roughness(fused.read(2, masked=True))
+            seen = coarse.read(band)
+            theirs = seen[seen != nodata].mean() if nodata is not None else seen.mean()
+            assert abs(fused.read(band)[valid].mean() - theirs) < tolerance * abs(theirs)
+        detail = _roughness(fused.read(2), valid)
     smooth = fuse(pan, ms, tmp_path / "exp.tif", method="exp").path
     with rasterio.open(smooth) as interpolated:
-        assert detail > 1.1 * _roughness(interpolated.read(2, masked=True))
+        assert detail > 1.1 * _roughness(interpolated.read(2), valid)
 
 
-def _roughness(band: np.ma.MaskedArray) -> float:
-    """Mean step between neighbours in a row."""
-    return float(np.abs(np.ma.masked_invalid(np.diff(band.astype(float), axis=1))).mean())
+def _roughness(band: np.ndarray, valid: np.ndarray) -> float:
+    """Mean step between valid neighbours in a row."""
+    steps = np.abs(np.diff(band.astype(float), axis=1))
+    return float(steps[valid[:, 1:] & valid[:, :-1]].mean())

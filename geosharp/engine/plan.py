@@ -56,7 +56,7 @@ def make_plan(
     while True:
         cache = _cache(scene, size, halo)
         memory = cache + _memory(scene, area, size, halo, dtype, readers, threads, tensors)
-        if memory <= limit or tile is not None and max_memory is None:
+        if memory <= limit or (tile is not None and max_memory is None):
             break
         if tile is not None or size // 2 < max(MIN_TILE, multiple):
             if threads > 1:

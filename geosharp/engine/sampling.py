@@ -16,11 +16,14 @@ from geosharp.errors import PairError
 from geosharp.imaging.classic import Floats, Moments, Optics, degraded_pan
 from geosharp.imaging.resample import Span, down_radius
 from geosharp.raster.grid import Rect
-from geosharp.raster.scene import Array, Mask, Patch, Scene, SceneReader
+from geosharp.raster.scene import Patch, Scene, SceneReader
+from geosharp.raster.source import Array, Mask
 
 _WINDOW = 64  # MS pixels a side
 _WINDOWS = 100
 _ENOUGH = 2000
+# Share of a kernel that must lie on valid unsaturated PAN for the pixel to count.
+_SEEN = 0.5
 
 
 def sample_moments(scene: Scene) -> Moments:
@@ -58,7 +61,9 @@ def _spread(scene: Scene) -> Iterator[list[Rect]]:
         ]
         seen.update(picked)
         yield [
-            Rect(ms_rect.row + row * _WINDOW, ms_rect.col + col * _WINDOW, _WINDOW, _WINDOW).intersect(ms_rect)
+            Rect(ms_rect.row + row * _WINDOW, ms_rect.col + col * _WINDOW, _WINDOW, _WINDOW).intersect(
+                ms_rect
+            )
             for row, col in picked
         ]
         side *= 2
@@ -79,7 +84,8 @@ class _Sums:
     def add(self, reader: SceneReader, window: Rect, optics: Optics) -> None:
         scene = reader.scene
         reach = [
-            max(down_radius(gain, axis.ratio) for gain in (*optics.gains, optics.pan_gain)) for axis in optics.axes
+            max(down_radius(gain, axis.ratio) for gain in (*optics.gains, optics.pan_gain))
+            for axis in optics.axes
         ]
         patch = reader.read(scene.relation.pan_rect(window), (reach[0], reach[1]))
         if patch is None:
@@ -110,10 +116,13 @@ class _Sums:
 def _at_ms(
     patch: Patch, window: Rect, optics: Optics, centres: tuple[Tensor, Tensor]
 ) -> tuple[Floats, NDArray[np.bool_]]:
-    """MS, D_b(PAN) and D(PAN) less `centres` on MS pixels `window` as (2B+1, row, col), and which pixels count."""
+    """MS, D_b(PAN) and D(PAN), less `centres`, on MS pixels `window`, and which pixels count.
+
+    (2B+1, row, col) and (row, col).
+    """
     pair = to_pair(patch, *centres)
     spans = (Span(window.row, window.stop_row), Span(window.col, window.stop_col))
-    low, low_valid = degraded_pan(pair, replace(optics, gains=(*optics.gains, optics.pan_gain)), spans)
+    low, low_valid = degraded_pan(pair, replace(optics, gains=(*optics.gains, optics.pan_gain)), spans, _SEEN)
     index = (slice(None), *window.within(patch.ms_rect))
     ms = pair.ms[index]
     if len(low) == 1:
@@ -129,9 +138,11 @@ def _at_ms(
 
 def _centre(pixels: Array, valid: Mask | None) -> Tensor:
     """About the mean of each band: float32 holds what is left of pixels without it."""
+    if valid is None:
+        valid = np.ones(pixels.shape, bool)
     means = [
-        float(band.mean(dtype=np.float64, where=True if seen is None else seen)) if seen is None or seen.any() else 0.0
-        for band, seen in zip(pixels, [None] * len(pixels) if valid is None else valid, strict=True)
+        float(band[seen].mean(dtype=np.float64)) if seen.any() else 0.0
+        for band, seen in zip(pixels, valid, strict=True)
     ]
     return torch.tensor(means, dtype=torch.float32)
 

@@ -17,7 +17,10 @@ from geosharp.raster.grid import Rect
 
 @dataclass(frozen=True)
 class Fused:
-    """A finished tile: (band, row, col) in the output's dtype, and its dataset mask, None where all is valid."""
+    """A finished tile: (band, row, col) in the output's dtype, and its dataset mask.
+
+    valid: (row, col), None where all is valid.
+    """
 
     data: NDArray[Any]
     valid: NDArray[Any] | None
@@ -84,7 +87,7 @@ def stream(
     under way at once.
     """
     with ExitStack() as opened:
-        handles = []
+        handles: list[Reader] = []
         for _ in range(readers):
             handles.append(job.open_reader())
             opened.callback(handles[-1].close)
@@ -125,8 +128,10 @@ def _stream(
         while under_way:
             write_next()
     finally:
-        for pool in (*reading, computing):
-            pool.shutdown(wait=True, cancel_futures=True)
+        # First no pool takes up more work, then all are waited for.
+        for wait in (False, True):
+            for pool in (*reading, computing):
+                pool.shutdown(wait=wait, cancel_futures=True)
     return tally.filled
 
 
@@ -152,4 +157,6 @@ class _Tally:
         self._pixels += tile.area
         if self._progress is not None:
             seconds = time.perf_counter() - self._start
-            self._progress(Progress("fuse", self._tiles, self._total[0], self._pixels, self._total[1], seconds))
+            self._progress(
+                Progress("fuse", self._tiles, self._total[0], self._pixels, self._total[1], seconds)
+            )

@@ -21,14 +21,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from geosharp.imaging.holes import FILL_REACH, fill_holes
 from geosharp.imaging.resample import UP_RADIUS, Axis, Span, degrade, down_radius, upsample
 from geosharp.imaging.rules import SizeRules
 
 Floats = NDArray[np.float64]
 Spans = tuple[Span, Span]
 
-# MS pixels into a hole that are filled from its rim, so that interpolation never reads no-data.
-_FILL = UP_RADIUS
+# Share of a kernel from which what it meets of PAN stands for all of it; less is filled from the rim.
+_LEAST = 0.1
 # Modulation by more than this is PAN noise over a dark background.
 _MAX_MODULATION = 8.0
 
@@ -120,7 +121,7 @@ def gsa(moments: Moments) -> Injection:
     weights = np.linalg.lstsq(cov, moments.cov[:b, -1], rcond=1e-9)[0]
     variance = float(weights @ cov @ weights)
     gains = cov @ weights / variance if variance > 0 else np.zeros(b)
-    return Injection(gains, spectral=weights)
+    return Injection(gains, spectral=np.asarray(weights, np.float64))
 
 
 def glp(moments: Moments) -> Injection:
@@ -158,7 +159,8 @@ def size_rules(optics: Optics) -> SizeRules:
     """What `inject` needs around a tile."""
     reach = max(optics.gains), min(optics.gains), optics.pan_gain
     halo = [
-        math.ceil(axis.ratio * (UP_RADIUS + _FILL + 2)) + max(down_radius(gain, axis.ratio) for gain in reach)
+        math.ceil(axis.ratio * (UP_RADIUS + FILL_REACH + 2))
+        + max(down_radius(gain, axis.ratio) for gain in reach)
         for axis in optics.axes
     ]
     return SizeRules(1, (halo[0], halo[1]))
@@ -174,7 +176,7 @@ def inject(pair: Pair, injection: Injection, optics: Optics, target: Spans) -> T
         return _modulate(pair, ms, ms_valid, injection, optics, low_spans, target)
     gains = torch.from_numpy(injection.gains).float()[:, None, None]
     if not injection.gains.any():
-        return upsample(_fill(ms, ms_valid), low_spans, target, optics.axes)
+        return upsample(fill_holes(ms, ms_valid), low_spans, target, optics.axes)
     if injection.spectral is not None:
         weights = torch.from_numpy(injection.spectral).float()
         low = _weighted_sum(ms, weights)
@@ -182,13 +184,20 @@ def inject(pair: Pair, injection: Injection, optics: Optics, target: Spans) -> T
     else:
         low, low_valid = degraded_pan(pair, optics, low_spans)
         valid = _both(ms_valid, low_valid)
-    fused = upsample(_fill(ms - gains * low, valid), low_spans, target, optics.axes)
+    fused = upsample(fill_holes(ms - gains * low, valid), low_spans, target, optics.axes)
     return fused.addcmul_(_cut(pair.pan, pair.pan_spans, target), gains)
 
 
-def degraded_pan(pair: Pair, optics: Optics, target: Spans) -> tuple[Tensor, Tensor | None]:
-    """D_b(PAN) for each band on MS pixels `target`, and where it is defined: half of the kernel on valid PAN."""
-    by_gain = {gain: _degrade_valid(pair, target, optics.axes, gain) for gain in dict.fromkeys(optics.gains)}
+def degraded_pan(
+    pair: Pair, optics: Optics, target: Spans, least: float = _LEAST
+) -> tuple[Tensor, Tensor | None]:
+    """D_b(PAN) for each band on MS pixels `target`, and where `least` of its kernel met valid PAN.
+
+    (band, row, col), one band for all where their kernels are the same.
+    """
+    by_gain = {
+        gain: _degrade_valid(pair, target, optics.axes, gain, least) for gain in dict.fromkeys(optics.gains)
+    }
     if len(by_gain) == 1:
         return by_gain[optics.gains[0]]
     low = torch.cat([by_gain[gain][0] for gain in optics.gains])
@@ -199,7 +208,7 @@ def degraded_pan(pair: Pair, optics: Optics, target: Spans) -> tuple[Tensor, Ten
 
 
 def _degrade_valid(
-    pair: Pair, target: Spans, axes: tuple[Axis, Axis], gain: float
+    pair: Pair, target: Spans, axes: tuple[Axis, Axis], gain: float, least: float = _LEAST
 ) -> tuple[Tensor, Tensor | None]:
     low = degrade(pair.pan, pair.pan_spans, target, axes, gain)
     if pair.pan_valid is None:
@@ -207,7 +216,7 @@ def _degrade_valid(
     # Exactly zero where the kernel meets no invalid pixel: those keep their bits.
     lost = degrade(1.0 - pair.pan_valid, pair.pan_spans, target, axes, gain)
     kept = (1.0 - lost).clamp_(min=1e-6)
-    return torch.where(lost == 0, low, low / kept), (kept >= 0.5).float()
+    return torch.where(lost == 0, low, low / kept), (kept >= least).float()
 
 
 def _modulate(
@@ -223,7 +232,7 @@ def _modulate(
     assert injection.levels is not None
     pan = _cut(pair.pan, pair.pan_spans, target)[0]
     coarse: dict[float, Tensor] = {}
-    result = upsample(_fill(ms, ms_valid), low_spans, target, optics.axes)
+    result = upsample(fill_holes(ms, ms_valid), low_spans, target, optics.axes)
     for fused, gain, level, kernel in zip(
         result, injection.gains.tolist(), injection.levels.tolist(), optics.gains, strict=True
     ):
@@ -231,7 +240,7 @@ def _modulate(
             continue
         if kernel not in coarse:
             low, low_valid = _degrade_valid(pair, low_spans, optics.axes, kernel)
-            coarse[kernel] = upsample(_fill(low, low_valid), low_spans, target, optics.axes)[0]
+            coarse[kernel] = upsample(fill_holes(low, low_valid), low_spans, target, optics.axes)[0]
         if math.isnan(level):
             fused.add_(pan - coarse[kernel], alpha=gain)
             continue
@@ -258,12 +267,14 @@ def _weighted_sum(x: Tensor, weights: Tensor) -> Tensor:
 
 
 def _low_spans(target: Spans, axes: tuple[Axis, Axis]) -> Spans:
-    """MS pixels that interpolating PAN pixels `target` needs, and _FILL more."""
+    """MS pixels that interpolating PAN pixels `target` needs, and FILL_REACH more."""
     spans = []
     for span, axis in zip(target, axes, strict=True):
         first = (span.start + 0.5 - axis.offset) / axis.ratio - 0.5
         last = (span.stop - 0.5 - axis.offset) / axis.ratio - 0.5
-        spans.append(Span(math.floor(first) - UP_RADIUS - _FILL, math.ceil(last) + UP_RADIUS + _FILL + 1))
+        spans.append(
+            Span(math.floor(first) - UP_RADIUS - FILL_REACH, math.ceil(last) + UP_RADIUS + FILL_REACH + 1)
+        )
     return spans[0], spans[1]
 
 
@@ -276,42 +287,3 @@ def _both(one: Tensor | None, other: Tensor | None) -> Tensor | None:
     if one is None or other is None:
         return one if other is None else other
     return one * other
-
-
-def _fill(x: Tensor, valid: Tensor | None) -> Tensor:
-    """Give invalid pixels the mean of their valid neighbours, ring by ring inwards, _FILL rings deep.
-
-    `valid` has the bands of `x`, or one for all.
-    """
-    if valid is None:
-        return x
-    holes = (valid == 0).any(0)
-    if not holes.any():
-        return x
-    rows, cols = (_reach(holes.any(dim)) for dim in (1, 0))
-    filled = x.clone()
-    filled[:, rows, cols] = _fill_rings(x[:, rows, cols], valid[:, rows, cols])
-    return filled
-
-
-def _reach(holes: Tensor) -> slice:
-    """The part of a line that filling its `holes` reads and writes."""
-    at = torch.nonzero(holes)
-    return slice(max(int(at[0]) - _FILL, 0), int(at[-1]) + _FILL + 1)
-
-
-def _fill_rings(x: Tensor, valid: Tensor) -> Tensor:
-    x = x * valid
-    for _ in range(_FILL):
-        weight = _box_sum(valid)
-        x = torch.where(valid > 0, x, _box_sum(x) / weight.clamp(min=1.0))
-        valid = (weight > 0).float()
-    return x
-
-
-def _box_sum(x: Tensor) -> Tensor:
-    """Sum over each pixel's 3 x 3 neighbourhood, zero outside, in a fixed order."""
-    x = torch.nn.functional.pad(x, (0, 0, 1, 1))
-    x = x[:, :-2] + x[:, 1:-1] + x[:, 2:]
-    x = torch.nn.functional.pad(x, (1, 1))
-    return x[:, :, :-2] + x[:, :, 1:-1] + x[:, :, 2:]

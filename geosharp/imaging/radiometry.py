@@ -17,7 +17,8 @@ def to_float(pixels: Array, valid: NDArray[np.bool_] | None, centres: Tensor) ->
     if pixels.dtype.itemsize > 2 and pixels.dtype != np.float32:
         # 32-bit integers and doubles lose their low digits unless the centre goes first.
         with np.errstate(invalid="ignore", over="ignore"):
-            tensor = torch.from_numpy((pixels - centres.numpy().astype(np.float64)[:, None, None]).astype(np.float32))
+            wide = pixels - centres.double().numpy()[:, None, None]
+            tensor = torch.from_numpy(wide.astype(np.float32))
     else:
         tensor = torch.from_numpy(pixels.astype(np.float32)).sub_(centres[:, None, None])
     if valid is not None:

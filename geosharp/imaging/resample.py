@@ -49,7 +49,9 @@ def down_radius(gain: float, ratio: float) -> int:
     return math.ceil(_GAUSS_RADIUS * nyquist_sigma(gain, ratio)) + 1
 
 
-def upsample(x: Tensor, source: tuple[Span, Span], target: tuple[Span, Span], axes: tuple[Axis, Axis]) -> Tensor:
+def upsample(
+    x: Tensor, source: tuple[Span, Span], target: tuple[Span, Span], axes: tuple[Axis, Axis]
+) -> Tensor:
     """MS grid -> PAN grid: (band, row, col) `x` holds MS pixels `source`, the result PAN pixels `target`.
 
     Keys' six-point cubic (1981), exact for cubic polynomials. `source` must reach UP_RADIUS MS
@@ -102,7 +104,10 @@ def _block_starts(target: Span, block: int) -> range:
 def _block_weights(
     start: int, block: int, source: Span, target: Span, axis: Axis, gain: float | None
 ) -> tuple[Span, Tensor]:
-    """Which inputs a block spans and its (input, output) weights; raises where `target` needs more than `source`."""
+    """Which inputs a block of outputs spans, and its (input, output) weights.
+
+    Raises ValueError where an output of `target` needs an input beyond `source`.
+    """
     need, weights = _weights(start, start + block, axis, gain)
     low, high = max(need.start, source.start), min(need.stop, source.stop)
     if (low, high) != (need.start, need.stop):
@@ -151,7 +156,7 @@ def _weights(start: int, stop: int, axis: Axis, gain: float | None) -> tuple[Spa
         weights = _keys6(np.abs(distance))
     else:
         sigma = nyquist_sigma(gain, axis.ratio)
-        weights = np.where(np.abs(distance) <= _GAUSS_RADIUS * sigma, np.exp(-0.5 * (distance / sigma) ** 2), 0.0)
+        weights = np.exp(-0.5 * (distance / sigma) ** 2) * (np.abs(distance) <= _GAUSS_RADIUS * sigma)
         weights /= weights.sum(0)
     return need, torch.from_numpy(weights.astype(np.float32))
 

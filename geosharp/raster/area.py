@@ -13,15 +13,23 @@ from affine import Affine
 from rasterio.crs import CRS
 from rasterio.features import rasterize
 from rasterio.warp import transform_geom
-from shapely.geometry import box, shape
+from shapely import make_valid, segmentize, union_all
+from shapely.affinity import affine_transform
+from shapely.errors import GeometryTypeError
+from shapely.geometry import MultiPolygon, box, shape
 from shapely.geometry.base import BaseGeometry
-from shapely.ops import unary_union
-from shapely.validation import make_valid
+from shapely.lib import GEOSException
 
 from geosharp.errors import InputError, PairError, UsageError
 from geosharp.raster.grid import Grid, Rect
 from geosharp.raster.source import Mask
 
+# Edges of a polygon in another CRS are bent in this many pieces over its extent.
+_PIECES = 64
+# Up to so many pixels an area is looked through for one whose centre it holds.
+_SMALL = 2**20
+# What reading a file that is not GeoJSON can raise.
+_BROKEN = ValueError, LookupError, TypeError, AttributeError, RecursionError, GeometryTypeError, GEOSException
 _EXPECTED = "left,bottom,right,top in PAN's CRS, or a GeoJSON file of polygons"
 
 
@@ -70,14 +78,20 @@ def find_area(text: str, grid: Grid, within: Rect) -> Area:
     row, col = math.ceil(top - 0.5 - 1e-6), math.ceil(left - 0.5 - 1e-6)
     stop_row, stop_col = math.ceil(bottom - 0.5 - 1e-6), math.ceil(right - 0.5 - 1e-6)
     rect = Rect(row, col, stop_row - row, stop_col - col).intersect(within)
-    if rect.empty:
+    area = Area(rect, None if numbers is not None else pixels)
+    if rect.empty or (rect.area <= _SMALL and _holds_nothing(area)):
         raise PairError(
             "--area",
             f"{text} holds no pixel of the scene, which covers {_bounds(grid.crop(within))}",
             "an area that meets the scene",
             f"give {_EXPECTED}",
         )
-    return Area(rect, None if numbers is not None else pixels)
+    return area
+
+
+def _holds_nothing(area: Area) -> bool:
+    mask = area.mask(area.rect)
+    return mask is not None and not mask.any()
 
 
 def _box_numbers(text: str) -> tuple[float, float, float, float] | None:
@@ -87,29 +101,43 @@ def _box_numbers(text: str) -> tuple[float, float, float, float] | None:
     except ValueError:
         return None
     if len(numbers) != 4 or not all(math.isfinite(n) for n in numbers):
-        raise UsageError("--area", f"{len(numbers)} numbers in '{text}'", _EXPECTED, "give four finite numbers")
+        found = f"{len(numbers)} numbers in '{text}'"
+        raise UsageError("--area", found, _EXPECTED, "give four finite numbers")
     return numbers[0], numbers[1], numbers[2], numbers[3]
 
 
 def _read_geojson(text: str, grid: Grid) -> BaseGeometry:
-    path = Path(text)
+    """The polygons of a GeoJSON file in PAN's CRS; as they are where PAN has none."""
     try:
-        document: Any = json.loads(path.read_text(encoding="utf-8"))
-        geometry = _polygons(document)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError("--area", f"'{text}' ({error})", _EXPECTED, "check the box or the file") from error
-    if geometry.is_empty or geometry.area == 0:
-        raise InputError("--area", f"no polygon in {text}", _EXPECTED, "draw a polygon and save it as GeoJSON")
+        document: Any = json.loads(Path(text).read_text(encoding="utf-8"))
+        geometry, named = _polygons(document), _crs_name(document)
+    except OSError as error:
+        found = f"'{text}', which is neither a box nor a file that can be read ({error.strerror})"
+        raise InputError("--area", found, _EXPECTED, "check the box or the path") from error
+    except _BROKEN as error:
+        found = f"{text}, which is not GeoJSON ({error!r})"
+        raise InputError("--area", found, _EXPECTED, "save the polygon as GeoJSON again") from error
+    if geometry.area == 0:
+        found = f"no polygon in {text}"
+        raise InputError("--area", found, _EXPECTED, "draw a polygon and save it as GeoJSON")
     if grid.crs is None:
         return geometry
-    named = (document.get("crs") or {}).get("properties", {}).get("name", "OGC:CRS84")
+    left, bottom, right, top = geometry.bounds
+    bent = segmentize(geometry, max(right - left, top - bottom) / _PIECES)
     try:
-        crs = CRS.from_user_input(named)
-        return shape(transform_geom(crs, grid.crs, geometry.__geo_interface__))
-    except Exception as error:
-        raise InputError(
-            "--area", f"{text}: its CRS {named} does not transform to PAN's ({error})", _EXPECTED, "save it in WGS 84"
-        ) from error
+        moved = shape(transform_geom(CRS.from_user_input(named), grid.crs, bent.__geo_interface__))
+        if not all(math.isfinite(value) for value in moved.bounds):
+            raise ValueError("it leaves the CRS's domain")
+    except Exception as error:  # rasterio raises many kinds
+        found = f"{text}: its CRS {named} does not transform to PAN's ({error})"
+        raise InputError("--area", found, _EXPECTED, "save it in WGS 84") from error
+    return _only_polygons([moved])
+
+
+def _crs_name(document: Any) -> str:
+    """The CRS that old GeoJSON may name; else longitude and latitude."""
+    named = document.get("crs")
+    return "OGC:CRS84" if named is None else str(named["properties"]["name"])
 
 
 def _polygons(document: Any) -> BaseGeometry:
@@ -119,16 +147,31 @@ def _polygons(document: Any) -> BaseGeometry:
         parts = [feature["geometry"] for feature in document["features"]]
     else:
         parts = [document["geometry"] if kind == "Feature" else document]
-    return unary_union([make_valid(shape(part)) for part in parts if part is not None])
+    return _only_polygons([shape(part) for part in parts if part is not None])
+
+
+def _only_polygons(geometries: list[BaseGeometry]) -> BaseGeometry:
+    """Their union without points and lines, which would be burnt as pixels."""
+    parts: list[BaseGeometry] = []
+    waiting = [make_valid(geometry) for geometry in geometries]
+    while waiting:
+        geometry = waiting.pop()
+        if geometry.geom_type == "Polygon":
+            parts.append(geometry)
+        else:
+            waiting.extend(getattr(geometry, "geoms", ()))
+    union: BaseGeometry = union_all(parts) if parts else MultiPolygon()
+    return union
 
 
 def _to_pixels(geometry: BaseGeometry, grid: Grid) -> BaseGeometry:
-    from shapely.affinity import affine_transform
-
+    """CRS coordinates -> PAN pixel coordinates (col, row)."""
     if grid.transform is None:
         return geometry
     inverse = ~grid.transform
-    return affine_transform(geometry, [inverse.a, inverse.b, inverse.d, inverse.e, inverse.c, inverse.f])
+    coefficients = [inverse.a, inverse.b, inverse.d, inverse.e, inverse.c, inverse.f]
+    pixels: BaseGeometry = affine_transform(geometry, coefficients)
+    return pixels
 
 
 def _bounds(grid: Grid) -> str:

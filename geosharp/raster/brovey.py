@@ -38,6 +38,7 @@ _GDAL_TYPES = {
     "int16": "Int16",
     "uint32": "UInt32",
     "int32": "Int32",
+    "int64": "Int64",
     "float32": "Float32",
     "float64": "Float64",
 }
@@ -109,7 +110,7 @@ def pansharpened_vrt(
 
 
 class BroveyReader:
-    """An open pansharpened_vrt, for one thread: each thread opens its own."""
+    """An open pansharpened_vrt, for one thread at a time: each thread opens its own."""
 
     def __init__(self, vrt: str, name: str = "PAN and MS") -> None:
         """name: what errors call the pair."""
@@ -234,8 +235,8 @@ def _source_xml(name: str, number: int, row: tuple[int, ...], col: tuple[int, ..
 
 
 def _file_xml(name: str) -> str:
-    # Not shared: GDAL's pool would hand one file handle to the readers of several threads.
-    return f'<SourceFilename relativeToVRT="0" shared="0">{escape(name)}</SourceFilename>'
+    # Without shared="0", which would give all readers of one thread a common file handle.
+    return f'<SourceFilename relativeToVRT="0">{escape(name)}</SourceFilename>'
 
 
 def _weights_xml(weights: Sequence[float] | None) -> str:
@@ -280,9 +281,7 @@ def _look(name: str, *numbers: int) -> _Image:
 def _same_image(bands: Sequence[tuple[str, int]]) -> _Image:
     if not bands:
         raise UsageError("--bands", "no MS band", "one band or more", "name the bands to pansharpen")
-    images = {
-        name: _look(name, *(number for other, number in bands if other == name)) for name, _ in bands
-    }
+    images = {name: _look(name, *(number for other, number in bands if other == name)) for name, _ in bands}
     first = bands[0][0]
     for name, image in images.items():
         if image != images[first]:
@@ -316,7 +315,8 @@ def _check_choices(threads: int | str, resampling: str) -> None:
     if threads != "ALL_CPUS" and not (isinstance(threads, int) and threads >= 1):
         raise UsageError("--threads", str(threads), "a number from 1 up", "leave it out to use all cores")
     if resampling not in RESAMPLINGS:
-        raise UsageError("--resampling", resampling, f"one of {', '.join(RESAMPLINGS)}", "leave it out for Cubic")
+        known = ", ".join(RESAMPLINGS)
+        raise UsageError("--resampling", resampling, f"one of {known}", "leave it out for Cubic")
 
 
 def _check_bit_depth(bit_depth: int | None, work: str) -> None:

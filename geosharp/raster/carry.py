@@ -16,7 +16,9 @@ def move_gcps(source: Source, rect: Rect) -> tuple[list[Any], Any] | None:
     if not source.gcps:
         return None
     points = [
-        GroundControlPoint(row=p.row - rect.row, col=p.col - rect.col, x=p.x, y=p.y, z=p.z, id=p.id, info=p.info)
+        GroundControlPoint(
+            row=p.row - rect.row, col=p.col - rect.col, x=p.x, y=p.y, z=p.z, id=p.id, info=p.info
+        )
         for p in source.gcps
     ]
     return points, source.gcps_crs

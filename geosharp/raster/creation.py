@@ -183,6 +183,11 @@ def _store_block(form: OutputFormat, dtype: str, count: int) -> bool:
             return bool(raster.get_tag_item("BLOCK_SIZE_0_0", "TIFF", bidx=1))
 
 
+def asks_for_overviews(form: OutputFormat) -> bool:
+    """Whether the COG driver is to make overviews that differ from ours."""
+    return any(key.upper() in ("OVERVIEW_RESAMPLING", "OVERVIEW_COUNT") for key in form.creation)
+
+
 def gtiff_options(dtype: str, creation: Mapping[str, str]) -> dict[str, str]:
     """Options of the GTiff driver for `dtype`: ours, less those that `creation` makes void, and its own.
 

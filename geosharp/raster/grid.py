@@ -173,6 +173,14 @@ class Relation:
         return Rect(row, col, stop_row - row, stop_col - col)
 
 
+def north_up(shape: tuple[int, int], corner: tuple[float, float], pixel: float, epsg: int) -> Grid:
+    """A grid of square pixels of that size whose upper-left corner lies at `corner` (x, y) in EPSG `epsg`."""
+    from rasterio.crs import CRS
+
+    x, y = corner
+    return Grid(shape, Affine(pixel, 0, x, 0, -pixel, y), CRS.from_epsg(epsg))
+
+
 def relate(pan: Grid, ms: Grid) -> Relation | str:
     """MS -> PAN relation of two grids in one CRS, or the reason why they cannot be related.
 
@@ -186,6 +194,12 @@ def relate(pan: Grid, ms: Grid) -> Relation | str:
         return f"{with_} is georeferenced and {without} is not"
     if pan.transform is None or ms.transform is None:
         ratio = (pan.shape[0] / ms.shape[0], pan.shape[1] / ms.shape[1])
+        # One and the same footprint, each size rounded to whole MS pixels, cannot differ by more.
+        if abs(ratio[0] - ratio[1]) > 2 * max(ratio) / min(ms.shape):
+            sizes = [f"{width} x {height}" for height, width in (pan.shape, ms.shape)]
+            return (
+                f"neither is georeferenced, and PAN's {sizes[0]} pixels and MS's {sizes[1]} differ in shape"
+            )
         relation = Relation(ratio, (0.0, 0.0))
     else:
         if pan.south_up != ms.south_up:

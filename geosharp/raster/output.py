@@ -24,6 +24,7 @@ from geosharp.raster.cog import copy_to_cog, pad_metadata, restore_content
 from geosharp.raster.creation import (
     BLOCK,
     OutputFormat,
+    asks_for_overviews,
     check_creation,
     cog_options,
     gtiff_options,
@@ -197,7 +198,9 @@ class SceneWriter:
         for where, pixels, mask in self._buffer.rest():
             self._write_blocks(where, pixels, mask)
         first = self._temporaries[0]
-        levels = [] if self._form.cog or not self._form.overviews else _levels(self._content.grid.shape)
+        # The COG driver takes overviews that are there, twice as fast as it makes its own.
+        own = self._form.overviews and not (self._form.cog and asks_for_overviews(self._form))
+        levels = _levels(self._content.grid.shape) if own else []
         with self._gdal():
             self._check_written()
             if self._masks is not None:
@@ -206,7 +209,6 @@ class SceneWriter:
                 self._raster.build_overviews(levels, Resampling.average)
             self._raster.close()
             self._raster = None
-            first.drop_sidecars()
             self._check_file(first.path, (1 + len(levels)) * (1 if self._masks is None else 2))
             if self._form.cog:
                 self._convert_to_cog(first)
@@ -245,7 +247,6 @@ class SceneWriter:
         second = Temporary(self.path)
         self._temporaries.append(second)
         copy_to_cog(first.path, second.path, cog_options(self._form))
-        second.drop_sidecars()
         self._check_file(second.path, None)
         restore_content(first.path, second.path)
 

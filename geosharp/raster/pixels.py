@@ -11,6 +11,9 @@ from geosharp.raster.grid import Rect
 from geosharp.raster.scene import Patch, Scene
 from geosharp.raster.source import Array, Mask
 
+# Steps of a floating type between no-data and the values beside it: GDAL takes four or fewer for the same.
+_STEPS = 16
+
 
 @dataclass(frozen=True)
 class Pixels:
@@ -23,21 +26,31 @@ class Pixels:
     def hide_invalid(self, data: Array, valid: Mask | None) -> None:
         """Set invalid pixels of (band, row, col) `data` to no-data, in place.
 
-        Valid pixels that happen to equal no-data move aside by one step, or they would become holes.
+        Valid pixels that readers would take for no-data move aside by one step, or they would become
+        holes: by 1 in whole numbers, in floats by a little more than GDAL tells apart.
         """
         if self.nodata is None:
             return
         if not np.isnan(self.nodata):
             value = data.dtype.type(self.nodata)
-            clash = data == value
+            if np.issubdtype(data.dtype, np.floating) and np.isfinite(value):
+                step = _STEPS * np.spacing(np.abs(value))
+                with np.errstate(over="ignore"):
+                    clash = np.abs(data - value) < step
+                # Towards zero, as there may be nothing beyond; from zero upwards.
+                beside = value - np.copysign(step, value) if value else step
+            else:
+                clash = data == value
+                beside = self._beside(value)
             if clash.any():
-                data[clash] = self._beside(value)
+                data[clash] = beside
         if valid is not None:
             data[~valid] = self.nodata
 
     def _beside(self, value: np.generic) -> np.generic:
+        """The nearest other value of a whole number within limits, or of an infinity."""
         if self.limits is None:
-            beside: np.generic = np.nextafter(value, value.dtype.type(np.inf))
+            beside: np.generic = np.nextafter(value, value.dtype.type(0))
             return beside
         return value.dtype.type(int(value) + (1 if float(value) < self.limits[1] else -1))
 

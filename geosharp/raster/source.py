@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -17,20 +14,22 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp, MaskFlags, Resampling
-from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 
-from geosharp.errors import InputError, ResourceError
+from geosharp.errors import InputError
 from geosharp.raster.grid import Grid, Rect
+from geosharp.raster.opening import beside, check_exists, check_proj, no_bands, opened, quietly, told
 
 Array = NDArray[Any]
 Mask = NDArray[np.bool_]
 
 # How far GDAL's approximated coordinate transformation may stray, in source pixels.
-_WARP_TOLERANCE = 0.01
-# Share of values other than fully opaque and fully transparent from which an alpha band is data.
+_WARP_TOLERANCE = 0.001
+# Share of half-transparent values among those not fully transparent from which an alpha band is data.
 _ALPHA_SHARE = 0.25
+# Steps of the floating type within which GDAL takes a value for no-data.
+_NODATA_STEPS = 4
 
 
 @dataclass(frozen=True)
@@ -39,8 +38,9 @@ class Source:
 
     name: what GDAL opens; bands: 1-based numbers in the file; nodata, labels, interps, scales,
     offsets, units, band_tags: one per data band; masking: where invalid pixels are told from
-    ("values" stands for no-data values and, in float data, NaN); bits: NBITS where declared;
-    grid: after `warp`, which is set where the file is read through a WarpedVRT.
+    ("values" stands for no-data values and, in float data, NaN; "mask" for a mask or alpha band and
+    those); alpha: number of the alpha band, 0 for none; bits: NBITS where declared; grid: after
+    `warp`, which is set where the file is read through a WarpedVRT; flip: rows are read upside down.
     """
 
     name: str
@@ -62,6 +62,7 @@ class Source:
     rpcs: Any
     block: tuple[int, int]
     notes: tuple[str, ...] = ()
+    alpha: int = 0
     warp: Grid | None = None
     flip: bool = False
 
@@ -80,16 +81,20 @@ class SourceReader:
     def __init__(self, source: Source) -> None:
         self.source = source
         self._shape = source.grid.shape
-        with _told(source.name), _quietly():
+        with told(source.name), quietly(), beside():
             self._file = rasterio.open(source.name)
+            # What pixels are read from, and what tells of a mask: both are the file unless it is warped.
             self._raster: Any = self._file
+            self._cover: Any = self._file
             if source.warp is not None:
-                self._raster = _warped(self._file, source, source.warp)
+                nodata = _warped_nodata(source)
+                self._raster = self._cover = _warped(self._file, source.warp, nodata)
+                if nodata is not None and source.masking == "mask":
+                    self._cover = _warped(self._file, source.warp, None)
 
     def close(self) -> None:
-        if self._raster is not self._file:
-            self._raster.close()
-        self._file.close()
+        for handle in (self._cover, self._raster, self._file):
+            handle.close()
 
     def read(self, rect: Rect) -> tuple[Array, Mask | None]:
         """Pixels of `rect` in the file's dtype (band, row, col), and per band which are valid.
@@ -98,33 +103,29 @@ class SourceReader:
         None for the mask means that all are valid.
         """
         height, width = self._shape
-        inside = Rect(
-            min(max(rect.row, 0), height - 1),
-            min(max(rect.col, 0), width - 1),
-            0,
-            0,
-        )
-        stop_row = max(min(rect.stop_row, height), inside.row + 1)
-        stop_col = max(min(rect.stop_col, width), inside.col + 1)
-        inside = Rect(inside.row, inside.col, stop_row - inside.row, stop_col - inside.col)
+        row, col = min(max(rect.row, 0), height - 1), min(max(rect.col, 0), width - 1)
+        stop_row = max(min(rect.stop_row, height), row + 1)
+        stop_col = max(min(rect.stop_col, width), col + 1)
+        inside = Rect(row, col, stop_row - row, stop_col - col)
         data, valid = self._read_inside(inside)
         if inside == rect:
             return data, valid
         rows = np.arange(rect.row, rect.stop_row)
         cols = np.arange(rect.col, rect.stop_col)
         at_rows, at_cols = np.clip(rows, 0, height - 1), np.clip(cols, 0, width - 1)
-        pick = np.ix_(at_rows - inside.row, at_cols - inside.col)
         exists = (rows == at_rows)[:, None] & (cols == at_cols)[None]
+        at_rows, at_cols = (at_rows - row)[:, None], (at_cols - col)[None]
+        data = data[:, at_rows, at_cols]
         if valid is None:
-            return data[:, *pick], np.repeat(exists[None], len(data), 0)
-        return data[:, *pick], valid[:, *pick] & exists
+            return data, np.repeat(exists[None], len(data), 0)
+        return data, valid[:, at_rows, at_cols] & exists
 
     def _read_inside(self, rect: Rect) -> tuple[Array, Mask | None]:
         if self.source.flip:
             rect = Rect(self._shape[0] - rect.stop_row, rect.col, *rect.shape)
         window = Window(rect.col, rect.row, rect.width, rect.height)
         bands = list(self.source.bands)
-        with _told(self.source.name):
+        with told(self.source.name):
             data: Array = self._raster.read(bands, window=window)
             valid = self._valid(data, window)
         if self.source.flip:
@@ -132,40 +133,63 @@ class SourceReader:
         return data, valid
 
     def _valid(self, data: Array, window: Window) -> Mask | None:
-        if self.source.masking == "none":
+        source = self.source
+        if source.masking == "none":
             return None
-        if self.source.masking == "mask":
-            valid: Mask = self._raster.read_masks(list(self.source.bands), window=window) > 0
-        else:
-            valid = np.ones(data.shape, bool)
-            for band, nodata, seen in zip(data, self.source.nodata, valid, strict=True):
-                if nodata is not None and not math.isnan(nodata):
-                    np.not_equal(band, data.dtype.type(nodata), out=seen)
-        if np.issubdtype(data.dtype, np.floating):
+        floating = np.issubdtype(data.dtype, np.floating)
+        valid: Mask = np.ones(data.shape, bool)
+        if source.masking == "mask":
+            valid &= self._unmasked(window)
+        for band, nodata, seen in zip(data, source.nodata, valid, strict=True):
+            if nodata is None or math.isnan(nodata):
+                continue
+            value = data.dtype.type(nodata)
+            if floating:
+                near = _NODATA_STEPS * np.finfo(data.dtype).eps * abs(value)
+                with np.errstate(over="ignore", invalid="ignore"):
+                    seen &= np.abs(band - value) > near
+            else:
+                seen &= band != value
+        if floating:
             valid &= np.isfinite(data)
         return None if valid.all() else valid
+
+    def _unmasked(self, window: Window) -> Mask:
+        """What a mask or alpha band leaves visible: (1 or band, row, col)."""
+        added = self._cover.count if self.source.warp is not None else 0
+        if alpha := self.source.alpha or added:
+            return np.asarray(self._cover.read([alpha], window=window) > 0)
+        return np.asarray(self._cover.read_masks(list(self.source.bands), window=window) > 0)
 
 
 def describe(name: str | os.PathLike[str], role: str) -> Source:
     """Open a raster and take down what it says of itself; `role` ("PAN" or "MS") names it in errors."""
     name = os.fspath(name)
-    _check_exists(name, role)
-    _check_proj()
-    with _told(name), _quietly(), rasterio.open(name) as raster:
+    check_exists(name, role)
+    check_proj()
+    with opened(name) as raster:
         return _describe(raster, name, role)
 
 
 def warp_to(source: Source, grid: Grid) -> Source:
     """The same raster read through a WarpedVRT on `grid` (cubic, mask kept)."""
-    if any("taken as data" in note for note in source.notes):
+    if "alpha" in source.interps:
         raise InputError(
             source.name,
             "its alpha band holds data and it lies in another CRS than PAN",
             "a band whose colour interpretation is not alpha",
             "mark it with gdal_edit.py -colorinterp_N undefined and run again",
         )
-    masking = source.masking if source.masking == "values" and None not in source.nodata else "mask"
-    return replace(source, grid=grid, warp=grid, masking=masking)
+    if len({str(nodata) for nodata in source.nodata}) > 1:
+        raise InputError(
+            source.name,
+            "bands with different no-data values, in another CRS than PAN",
+            "one no-data value, or MS in PAN's CRS",
+            "pass one file per band, or reproject MS with gdalwarp -t_srs",
+        )
+    # GDAL tells what lies outside the file by no-data where there is such a value, else by a mask.
+    by_values = source.masking == "values" and _warped_nodata(source) is not None
+    return replace(source, grid=grid, warp=grid, masking="values" if by_values else "mask")
 
 
 def flip_rows(source: Source) -> Source:
@@ -179,20 +203,50 @@ def flip_rows(source: Source) -> Source:
 
 def _describe(raster: Any, name: str, role: str) -> Source:
     if raster.count == 0:
-        raise _no_bands(raster, name, role)
+        raise no_bands(raster, name, role)
     alpha, notes = _alpha_bands(raster)
     bands = tuple(i for i in raster.indexes if i not in alpha)
+    _check_bands(raster, bands, name, role)
+    if raster.subdatasets:
+        notes.append(f"holds {len(raster.subdatasets)} images; the first is read")
+    at = [band - 1 for band in bands]
+    dtype = raster.dtypes[at[0]]
+    nodata = tuple(_representable(raster.nodatavals[i], dtype) for i in at)
+    bits = raster.tags(bands[0], ns="IMAGE_STRUCTURE").get("NBITS")
+    gcps, gcps_crs = raster.gcps
+    return Source(
+        name=name,
+        bands=bands,
+        grid=_grid(raster),
+        dtype=dtype,
+        nodata=nodata,
+        masking=_masking(raster, bands[0], alpha, nodata),
+        bits=int(bits) if bits and "float" not in dtype else None,
+        labels=tuple(raster.descriptions[i] for i in at),
+        interps=tuple(raster.colorinterp[i].name for i in at),
+        scales=tuple(float(raster.scales[i]) for i in at),
+        offsets=tuple(float(raster.offsets[i]) for i in at),
+        units=tuple(raster.units[i] for i in at),
+        band_tags=tuple(dict(raster.tags(band)) for band in bands),
+        tags=_tags(raster),
+        gcps=tuple(gcps),
+        gcps_crs=gcps_crs,
+        rpcs=raster.rpcs,
+        block=tuple(raster.block_shapes[at[0]]),
+        notes=tuple(notes),
+        alpha=max(alpha, default=0),
+    )
+
+
+def _check_bands(raster: Any, bands: tuple[int, ...], name: str, role: str) -> None:
     if not bands:
-        raise InputError(name, "only an alpha band", f"at least one data band as {role}", "pass the image itself")
-    first = bands[0] - 1
+        needed = f"at least one data band as {role}"
+        raise InputError(name, "only an alpha band", needed, "pass the image itself")
     dtypes = {raster.dtypes[i - 1] for i in bands}
-    if len(dtypes) > 1 or any(d.startswith("complex") or "int" not in d and "float" not in d for d in dtypes):
-        raise InputError(
-            name,
-            f"pixels of type {', '.join(sorted(dtypes))}",
-            f"one integer or floating type in all bands of {role}",
-            "convert it with gdal_translate -ot",
-        )
+    if len(dtypes) > 1 or any(not d.lstrip("u").startswith(("int", "float")) for d in dtypes):
+        found = f"pixels of type {', '.join(sorted(dtypes))}"
+        needed = f"one integer or floating type in all bands of {role}"
+        raise InputError(name, found, needed, "convert it with gdal_translate -ot")
     if ColorInterp.palette in raster.colorinterp:
         raise InputError(
             name,
@@ -200,44 +254,28 @@ def _describe(raster: Any, name: str, role: str) -> Source:
             f"measured values as {role}",
             "expand it with gdal_translate -expand rgb, or pass the original image",
         )
-    floating = "float" in raster.dtypes[first]
-    nodata = tuple(_representable(raster.nodatavals[i - 1], raster.dtypes[first]) for i in bands)
-    flags = raster.mask_flag_enums[first]
-    if MaskFlags.per_dataset in flags and not notes:
-        masking: Literal["none", "values", "mask"] = "mask"
-    else:
-        masking = "values" if floating or any(n is not None for n in nodata) else "none"
-    bits = raster.tags(bands[0], ns="IMAGE_STRUCTURE").get("NBITS")
+
+
+def _grid(raster: Any) -> Grid:
     transform = None if raster.transform == Affine.identity() else raster.transform
-    gcps, gcps_crs = raster.gcps
-    return Source(
-        name=name,
-        bands=bands,
-        grid=Grid((raster.height, raster.width), transform, raster.crs),
-        dtype=raster.dtypes[first],
-        nodata=nodata,
-        masking=masking,
-        bits=int(bits) if bits and not floating else None,
-        labels=tuple(raster.descriptions[i - 1] for i in bands),
-        interps=tuple(raster.colorinterp[i - 1].name for i in bands),
-        scales=tuple(float(raster.scales[i - 1]) for i in bands),
-        offsets=tuple(float(raster.offsets[i - 1]) for i in bands),
-        units=tuple(raster.units[i - 1] for i in bands),
-        band_tags=tuple(dict(raster.tags(i)) for i in bands),
-        tags=_tags(raster),
-        gcps=tuple(gcps),
-        gcps_crs=gcps_crs,
-        rpcs=raster.rpcs,
-        block=tuple(raster.block_shapes[first]),
-        notes=notes,
-    )
+    return Grid((raster.height, raster.width), transform, raster.crs)
 
 
-def _alpha_bands(raster: Any) -> tuple[set[int], tuple[str, ...]]:
+def _masking(
+    raster: Any, band: int, alpha: set[int], nodata: tuple[float | None, ...]
+) -> Literal["none", "values", "mask"]:
+    flags = raster.mask_flag_enums[band - 1]
+    if alpha or (MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags):
+        return "mask"
+    floating = "float" in raster.dtypes[band - 1]
+    return "values" if floating or any(n is not None for n in nodata) else "none"
+
+
+def _alpha_bands(raster: Any) -> tuple[set[int], list[str]]:
     """Numbers of true alpha bands; a note for each band only called so.
 
     GDAL marks the fourth band of many 4-band 8-bit TIFFs as alpha although it is near infrared. A
-    mask is opaque or transparent nearly everywhere, an image is not.
+    mask is opaque nearly everywhere it is not transparent, an image is not.
     """
     alpha = {i for i in raster.indexes if raster.colorinterp[i - 1] == ColorInterp.alpha}
     notes = []
@@ -245,7 +283,8 @@ def _alpha_bands(raster: Any) -> tuple[set[int], tuple[str, ...]]:
         shape = (min(raster.height, 256), min(raster.width, 256))
         sample = raster.read(band, out_shape=shape, resampling=Resampling.nearest)
         opaque = np.iinfo(sample.dtype).max if sample.dtype.kind in "iu" else 1
-        between = float(np.mean((sample != 0) & (sample != opaque) & (sample != 255) & (sample != 1)))
+        shown = sample[sample != 0]
+        between = float(np.mean(~np.isin(shown, (1, 255, opaque)))) if shown.size else 0.0
         if between > _ALPHA_SHARE:
             alpha.remove(band)
             label = f" ({raster.descriptions[band - 1]})" if raster.descriptions[band - 1] else ""
@@ -253,7 +292,7 @@ def _alpha_bands(raster: Any) -> tuple[set[int], tuple[str, ...]]:
                 f"band {band}{label} is marked as alpha, but {between:.0%} of its values are neither "
                 "opaque nor transparent: taken as data"
             )
-    return alpha, tuple(notes)
+    return alpha, notes
 
 
 def _tags(raster: Any) -> dict[str, dict[str, str]]:
@@ -268,16 +307,26 @@ def _tags(raster: Any) -> dict[str, dict[str, str]]:
 
 def _representable(nodata: float | None, dtype: str) -> float | None:
     """`nodata` if a pixel of `dtype` can hold it (a uint16 never equals -9999)."""
-    if nodata is None or "float" in dtype:
-        return nodata
+    if nodata is None:
+        return None
+    if "float" in dtype:
+        fits = not math.isfinite(nodata) or abs(nodata) <= np.finfo(dtype).max
+        return float(nodata) if fits else None
     limits = np.iinfo(dtype)
     whole = math.isfinite(nodata) and nodata == int(nodata)
     return nodata if whole and limits.min <= nodata <= limits.max else None
 
 
-def _warped(file: Any, source: Source, grid: Grid) -> Any:
-    nodata = source.nodata[0] if source.masking == "values" else None
-    has_alpha = ColorInterp.alpha in file.colorinterp
+def _warped_nodata(source: Source) -> float | None:
+    """What pixels without data hold once warped: the no-data value, in float data NaN; None for a mask."""
+    if "float" not in source.dtype:
+        return source.nodata[0]
+    return None if source.masking == "mask" and source.nodata[0] is None else math.nan
+
+
+def _warped(file: Any, grid: Grid, nodata: float | None) -> Any:
+    """`file` on `grid` with `nodata` for what it does not cover; by an alpha band where that is None."""
+    told = file.nodata if file.nodata is not None and nodata is not None else nodata
     return WarpedVRT(
         file,
         crs=grid.crs,
@@ -286,89 +335,10 @@ def _warped(file: Any, source: Source, grid: Grid) -> Any:
         width=grid.shape[1],
         resampling=Resampling.cubic,
         nodata=nodata,
-        add_alpha=nodata is None and not has_alpha,
+        src_nodata=told,
+        add_alpha=nodata is None and ColorInterp.alpha not in file.colorinterp,
         tolerance=_WARP_TOLERANCE,
+        # Else GDAL widens the kernel where pixels shrink a little, and ramps come out bent.
+        XSCALE="1",
+        YSCALE="1",
     )
-
-
-def _no_bands(raster: Any, name: str, role: str) -> InputError:
-    inside = list(raster.subdatasets)
-    if not inside:
-        return InputError(name, "a dataset without bands", f"a raster as {role}", "pass the image file itself")
-    listed = ", ".join(inside[:4]) + (", ..." if len(inside) > 4 else "")
-    return InputError(
-        name, f"a container of {len(inside)} images", f"one image as {role}", f"pass one of: {listed}"
-    )
-
-
-def _check_exists(name: str, role: str) -> None:
-    if name.startswith("/vsi") or "://" in name or ":" in name.split("/", 1)[0] or name.lstrip()[:1] == "<":
-        return
-    path = Path(name)
-    if not path.exists():
-        raise InputError(name, "no such file", f"a raster as {role}", _nearest_file(path))
-    if path.is_dir():
-        # Some formats are folders; GDAL decides.
-        return
-    if not os.access(path, os.R_OK):
-        raise InputError(name, "no permission to read it", f"a readable raster as {role}", "check its permissions")
-    if path.stat().st_size == 0:
-        raise InputError(name, "an empty file (0 bytes)", f"a raster as {role}", "fetch or copy it again")
-
-
-def _nearest_file(path: Path) -> str:
-    import difflib
-
-    try:
-        siblings = sorted(p.name for p in path.parent.iterdir())
-    except OSError:
-        return f"check the path: the folder {path.parent} is not there"
-    close = difflib.get_close_matches(path.name, siblings, 1)
-    return f"did you mean {path.parent / close[0]}?" if close else "check the path"
-
-
-_proj_checked = False
-
-
-def _check_proj() -> None:
-    """PROJ_DATA set for another PROJ makes every CRS of rasterio's own PROJ unreadable."""
-    global _proj_checked
-    if _proj_checked:
-        return
-    try:
-        CRS.from_epsg(4326)
-    except CRSError as error:
-        found = [f"{key}={os.environ[key]}" for key in ("PROJ_DATA", "PROJ_LIB") if key in os.environ]
-        raise ResourceError(
-            ", ".join(found) or "PROJ",
-            f"PROJ data of another version ({error})",
-            "the data that comes with rasterio",
-            "unset PROJ_DATA and PROJ_LIB and run again",
-        ) from error
-    _proj_checked = True
-
-
-@contextmanager
-def _told(name: str) -> Iterator[None]:
-    """GDAL's failures on reading `name` as InputErrors."""
-    try:
-        yield
-    except RasterioError as error:
-        reason = str(error.__cause__ or error).replace("\n", " ").strip().rstrip(".")
-        raise InputError(
-            name,
-            f"GDAL cannot read it ({reason})",
-            "a complete file in a format that GDAL reads",
-            "check it with gdalinfo -checksum, or fetch it again",
-        ) from error
-
-
-@contextmanager
-def _quietly() -> Iterator[None]:
-    """Without rasterio's warning about a missing georeference, of which a Scene tells in its own words.
-
-    Warning filters are the process's: only for the thread that opens files, before others start.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        yield

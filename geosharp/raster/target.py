@@ -102,12 +102,6 @@ class Temporary:
             os.close(self._descriptor)
             self._descriptor = -1
 
-    def drop_sidecars(self) -> None:
-        """Remove what was made beside the file but is no part of it (GDAL writes .IMD, .RPB ...)."""
-        for file in _family(self.path):
-            if file != self.path:
-                file.unlink(missing_ok=True)
-
 
 def delete_stale(target: Path) -> None:
     """Remove temporaries of this target whose writers are gone; those of living writers stay."""

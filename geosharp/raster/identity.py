@@ -1,0 +1,103 @@
+"""Which sensor took a scene, and what its MS bands are called."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from geosharp.errors import UsageError
+from geosharp.raster.sensors import Band, Sensor, find_sensor, match_bands, recognise, unseen_by_pan
+from geosharp.raster.source import Source
+
+
+@dataclass(frozen=True)
+class SceneBand:
+    """One MS band of a scene: the file and band it is read from, and what is known of it."""
+
+    source: int
+    number: int
+    name: str
+    optics: Band
+
+
+@dataclass(frozen=True)
+class Identity:
+    """The sensor of a scene, what told of it, and the MS bands chosen."""
+
+    sensor: Sensor
+    reason: str
+    bands: tuple[SceneBand, ...]
+
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know of these bands."""
+        unseen = unseen_by_pan(self.sensor, tuple(band.optics for band in self.bands))
+        if not unseen:
+            return ()
+        names = ", ".join(self.bands[i].name for i in unseen)
+        return (f"{names}: largely outside what {self.sensor.title}'s PAN sees, so they get less detail",)
+
+
+def label_by_file(sources: tuple[Source, ...]) -> tuple[Source, ...]:
+    """Single-band files whose bands have no names of their own, named by what differs in the file names.
+
+    LC08_0101_B4.TIF and LC08_0101_B3.TIF become "B4" and "B3"; red.tif and nir.tif "red" and "nir".
+    """
+    labels = [label for source in sources for label in source.labels]
+    if len(sources) == 1 or len(labels) != len(sources) or len({*labels} - {None}) == len(labels):
+        return sources
+    parts = [re.split(r"[^0-9A-Za-z]+", Path(source.name).stem) for source in sources]
+    names = [Path(source.name).stem for source in sources]
+    if len({len(part) for part in parts}) == 1:
+        differing = [i for i, tokens in enumerate(zip(*parts, strict=True)) if len({*tokens}) > 1]
+        names = ["_".join(part[i] for i in differing) for part in parts]
+    if len({*names}) < len(names):
+        return sources
+    return tuple(replace(source, labels=(name,)) for source, name in zip(sources, names, strict=True))
+
+
+def identify(
+    pan: Source, sources: tuple[Source, ...], sensor: str | None, wanted: Sequence[int | str] | None
+) -> Identity:
+    """The sensor, by name or by what the files say, and the MS bands `wanted`; all where that is None."""
+    labels = [label for source in sources for label in source.labels]
+    if sensor is not None:
+        chosen, reason = find_sensor(sensor), "--sensor"
+    else:
+        tags: dict[str, dict[str, str]] = {}
+        for source in (pan, *sources):
+            for space, items in source.tags.items():
+                tags.setdefault(space, {}).update(items)
+        files = [pan.name, *(source.name for source in sources)]
+        chosen, reason = recognise(tags, [label or "" for label in labels], files, len(labels))
+    places = [(index, number) for index, source in enumerate(sources) for number in source.bands]
+    optics = match_bands(chosen, labels, len(labels))
+    bands = [
+        SceneBand(index, number, label or band.name, band)
+        for (index, number), label, band in zip(places, labels, optics, strict=True)
+    ]
+    if wanted is None:
+        return Identity(chosen, reason, tuple(bands))
+    if not wanted:
+        raise UsageError("--bands", "no band", f"bands among {_listed(bands)}", "leave it out to take all")
+    return Identity(chosen, reason, tuple(_pick_band(bands, want) for want in wanted))
+
+
+def _pick_band(bands: list[SceneBand], want: int | str) -> SceneBand:
+    text = str(want).strip()
+    if text.isdecimal() and 1 <= int(text) <= len(bands):
+        return bands[int(text) - 1]
+    for band in bands:
+        if text.casefold() in (band.name.casefold(), band.optics.name.casefold()):
+            return band
+    raise UsageError(
+        "--bands",
+        f"no band '{text}' in MS",
+        f"bands among {_listed(bands)}",
+        "name them by number or name",
+    )
+
+
+def _listed(bands: list[SceneBand]) -> str:
+    return ", ".join(f"{number} ({band.name})" for number, band in enumerate(bands, 1))

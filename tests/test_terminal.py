@@ -1,0 +1,57 @@
+"""What is shown: tables that do not mislead, silence where it was asked for."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from geosharp.engine.stream import Progress
+from geosharp.preflight import inspect
+from geosharp.terminal import Terminal, print_info
+
+
+def test_a_quiet_terminal_says_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    terminal = Terminal(quiet=True, log_json=False)
+    terminal.say("warning", "anything")
+    with terminal.progress() as progress:
+        assert progress is None
+    assert capfd.readouterr() == ("", "")
+
+
+def test_json_lines_hold_the_facts(capfd: pytest.CaptureFixture[str]) -> None:
+    terminal = Terminal(quiet=False, log_json=True)
+    with terminal.progress() as progress:
+        assert progress is not None
+        progress(Progress("fuse", 1, 4, 25, 100, 2.0))
+    event = json.loads(capfd.readouterr().err)
+    assert event["message"] == "25%"
+    assert (event["tiles"], event["total_tiles"], event["seconds"]) == (1, 4, 2.0)
+
+
+def test_a_pipe_gets_a_plain_line_every_few_seconds(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter([0.0, 1.0, 6.0, 6.0, 7.0])
+    monkeypatch.setattr("geosharp.terminal.time.monotonic", lambda: next(clock))
+    with Terminal(quiet=False, log_json=False).progress() as progress:
+        assert progress is not None
+        progress(Progress("fuse", 1, 4, 10_000_000, 40_000_000, 1.0))
+        progress(Progress("fuse", 2, 4, 20_000_000, 40_000_000, 2.0))
+        progress(Progress("fuse", 3, 4, 30_000_000, 40_000_000, 3.0))
+    assert capfd.readouterr().err == "fuse: 50%, 10.0 MPix/s, 2 s left\n"
+
+
+def test_messages_are_not_taken_for_markup(capfd: pytest.CaptureFixture[str]) -> None:
+    Terminal(quiet=False, log_json=False).say("note", "/data/[red]scene[/red].tif: fine")
+    assert capfd.readouterr().err == "/data/[red]scene[/red].tif: fine\n"
+
+
+def test_info_shows_what_was_found(made_pair: tuple[Path, Path], capfd: pytest.CaptureFixture[str]) -> None:
+    seen = inspect(*made_pair)
+    seen["notes"] = ["a [note]"]
+    print_info(seen)
+    text = capfd.readouterr().out
+    assert "note: a [note]" in text
+    assert f"{seen['plan']['memory_mb']} MB" in text
