@@ -200,6 +200,7 @@ def fuse_command(
 
     terminal = _terminal(context, Terminal, verbose, quiet, log_json)
     from geosharp.fusion import fuse
+    from geosharp.raster.creation import parse_creation
 
     with terminal.progress() as progress:
         result = fuse(
@@ -216,7 +217,7 @@ def fuse_command(
             cog=cog,
             overviews=overviews,
             mask=mask,
-            creation=_creation(co or []),
+            creation=parse_creation(co or []),
             overwrite=overwrite,
             preview=preview,
             tile=tile,
@@ -307,16 +308,6 @@ def _numbers(flag: str, text: str | None) -> list[float] | None:
         return None if parts is None else [float(part) for part in parts]
     except ValueError as error:
         raise UsageError(flag, f"'{text}'", "numbers separated by commas", "write them as 0.3,0.4,0.3") from error
-
-
-def _creation(pairs: list[str]) -> dict[str, str]:
-    options = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals or not key or not value:
-            raise UsageError("--co", f"'{pair}'", "KEY=VALUE", "write it as COMPRESS=DEFLATE")
-        options[key.upper()] = value
-    return options
 
 
 def _bytes(flag: str, text: str | None) -> int | None:

@@ -25,13 +25,14 @@ class BroveyJob:
         self._scene = scene
         self._area = area
         self._pixels = pixels
-        names = [_name_on_grid(source) for source in scene.ms]
+        nodata = _common_nodata(scene)
+        names = [_name_on_grid(source, nodata) for source in scene.ms]
         self._vrt = pansharpened_vrt(
-            _name_on_grid(scene.pan),
+            _name_on_grid(scene.pan, nodata),
             [(names[band.source], band.number) for band in scene.bands],
             scene.relation,
             weights=weights,
-            nodata=_common_nodata(scene),
+            nodata=nodata,
             bit_depth=scene.ms[0].bits,
             threads=threads,
         )
@@ -92,14 +93,14 @@ class _Reader:
             self._patches.close()
 
 
-def _name_on_grid(source: Source) -> str:
+def _name_on_grid(source: Source, nodata: float | None) -> str:
     """What GDAL opens to see `source` on its grid: itself, or a VRT that warps it or turns its rows."""
     if source.warp is None and not source.flip:
         return source.name
     return warped_vrt(
         source.name,
         source.grid,
-        nodata=source.nodata[0],
+        nodata=nodata,
         resampling="cubic" if source.warp is not None else "nearest",
     )
 
@@ -109,4 +110,7 @@ def _common_nodata(scene: Scene) -> float | None:
     for nodata in (scene.ms[0].nodata[0], scene.pan.nodata[0]):
         if nodata is not None:
             return nodata
-    return None
+    if scene.ms[0].value_range is None:
+        return float("nan")
+    # What a warped MS does not reach is 0, and must not be mixed into its rim.
+    return 0.0 if scene.ms[0].warp is not None else None

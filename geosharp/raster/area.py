@@ -110,7 +110,8 @@ def _read_geojson(text: str, grid: Grid) -> BaseGeometry:
     """The polygons of a GeoJSON file in PAN's CRS; as they are where PAN has none."""
     try:
         document: Any = json.loads(Path(text).read_text(encoding="utf-8"))
-        geometry, named = _polygons(document), _crs_name(document)
+        with np.errstate(over="ignore", invalid="ignore"):
+            geometry, named = _polygons(document), _crs_name(document)
     except OSError as error:
         found = f"'{text}', which is neither a box nor a file that can be read ({error.strerror})"
         raise InputError("--area", found, _EXPECTED, "check the box or the path") from error

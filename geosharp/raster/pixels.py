@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -11,8 +12,8 @@ from geosharp.raster.grid import Rect
 from geosharp.raster.scene import Patch, Scene
 from geosharp.raster.source import Array, Mask
 
-# Steps of a floating type between no-data and the values beside it: GDAL takes four or fewer for the same.
-_STEPS = 16
+# Relative distance from no-data at which readers tell a float apart: GDAL's limits are 5e-7 and 1e-10.
+_APART = {"float32": 2e-6, "float64": 2e-10}
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Pixels:
         if not np.isnan(self.nodata):
             value = data.dtype.type(self.nodata)
             if np.issubdtype(data.dtype, np.floating) and np.isfinite(value):
-                step = _STEPS * np.spacing(np.abs(value))
+                step = self._step(value)
                 with np.errstate(over="ignore"):
                     clash = np.abs(data - value) < step
                 # Towards zero, as there may be nothing beyond; from zero upwards.
@@ -46,6 +47,13 @@ class Pixels:
                 data[clash] = beside
         if valid is not None:
             data[~valid] = self.nodata
+
+    def _step(self, value: Any) -> Any:
+        """How far floats must be from the no-data `value`, in its type."""
+        kind = value.dtype.type
+        # Around zero GDAL's limit is absolute for float64; a subnormal could be flushed to zero.
+        least = _APART["float64"] if kind is np.float64 else np.finfo(kind).tiny
+        return kind(max(_APART[value.dtype.name] * abs(float(value)), float(least)))
 
     def _beside(self, value: np.generic) -> np.generic:
         """The nearest other value of a whole number within limits, or of an infinity."""

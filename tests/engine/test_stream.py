@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -57,12 +58,12 @@ class Counting:
 class CountingReader:
     def __init__(self, job: Counting) -> None:
         self.job = job
-        self.threads: set[str] = set()
+        self.threads: set[int] = set()
         self.closed = 0
 
     def read(self, tile: Rect) -> Rect | None:
         assert not self.closed
-        self.threads.add(threading.current_thread().name)
+        self.threads.add(threading.get_ident())
         with self.job.lock:
             self.job.read.append(tile)
             self.job.alive += 1
@@ -243,7 +244,7 @@ def test_progress_only_grows_and_ends_at_the_total() -> None:
     told: list[Progress] = []
     run(job, Memory(job), progress=told.append)
     assert [p.tiles for p in told] == list(range(1, len(list(tiles(AREA, TILE))) + 1))
-    assert all(a.pixels < b.pixels and a.seconds <= b.seconds for a, b in zip(told, told[1:], strict=False))
+    assert all(a.pixels < b.pixels and a.seconds <= b.seconds for a, b in pairwise(told))
     assert (told[-1].tiles, told[-1].pixels) == (told[-1].total_tiles, told[-1].total_pixels)
     assert told[-1].total_pixels == AREA.area
 
