@@ -47,8 +47,8 @@ PanArgument = Annotated[
     str,
     typer.Argument(
         metavar="PAN",
-        help="Panchromatic image, one band, 1.5 to 16 times finer than MS. Anything GDAL opens: GeoTIFF, VRT, "
-        "JP2, DIMAP, TIL, NITF, /vsizip/..., https://...",
+        help="Panchromatic image, one band, 1.5 to 16 times finer than MS. Anything GDAL opens: GeoTIFF, "
+        "VRT, JP2, DIMAP, TIL, NITF, /vsizip/..., https://...",
         show_default=False,
     ),
 ]
@@ -80,7 +80,9 @@ SensorOption = Annotated[
     ),
 ]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Say more, GDAL's own messages too.")]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors and the result's path.")]
+QuietOption = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Say nothing but errors and the result's path.")
+]
 
 
 @app.callback(invoke_without_command=True)
@@ -103,7 +105,9 @@ def fuse_command(
     ms: MsArgument,
     out: Annotated[
         Path,
-        typer.Option("--out", "-o", metavar="OUT", help="GeoTIFF to write, on PAN's grid. Appears when complete."),
+        typer.Option(
+            "--out", "-o", metavar="OUT", help="GeoTIFF to write, on PAN's grid. Appears when complete."
+        ),
     ],
     method: Annotated[
         str,
@@ -112,7 +116,10 @@ def fuse_command(
     weights: Annotated[
         str | None,
         typer.Option(
-            "--weights", metavar="LIST", help="Band weights of brovey, e.g. 0.3,0.4,0.3.", rich_help_panel="Method"
+            "--weights",
+            metavar="LIST",
+            help="Band weights of brovey, e.g. 0.3,0.4,0.3.",
+            rich_help_panel="Method",
         ),
     ] = None,
     bands: BandsOption = None,
@@ -122,8 +129,8 @@ def fuse_command(
         typer.Option(
             "--area",
             metavar="BOX|FILE",
-            help="Fuse a part: left,bottom,right,top in PAN's CRS, or polygons in a GeoJSON file. Pixels are those "
-            "of the whole scene's result.",
+            help="Fuse a part: left,bottom,right,top in PAN's CRS, or polygons in a GeoJSON file. Its pixels "
+            "are those of the whole scene's result.",
             rich_help_panel="Input",
         ),
     ] = None,
@@ -144,20 +151,27 @@ def fuse_command(
             rich_help_panel="Output",
         ),
     ] = None,
-    cog: Annotated[bool, typer.Option("--cog", help="Write a Cloud Optimized GeoTIFF.", rich_help_panel="Output")] = False,
+    cog: Annotated[
+        bool, typer.Option("--cog", help="Write a Cloud Optimized GeoTIFF.", rich_help_panel="Output")
+    ] = False,
     overviews: Annotated[
         bool, typer.Option("--overviews/--no-overviews", help="Build overviews.", rich_help_panel="Output")
     ] = True,
     mask: Annotated[
         bool,
         typer.Option(
-            "--mask/--no-mask", help="Add an internal mask where pixels can be invalid.", rich_help_panel="Output"
+            "--mask/--no-mask",
+            help="Add an internal mask where pixels can be invalid.",
+            rich_help_panel="Output",
         ),
     ] = True,
     co: Annotated[
         list[str] | None,
         typer.Option(
-            "--co", metavar="KEY=VALUE", help="GDAL creation option, e.g. COMPRESS=DEFLATE.", rich_help_panel="Output"
+            "--co",
+            metavar="KEY=VALUE",
+            help="GDAL creation option, e.g. COMPRESS=DEFLATE.",
+            rich_help_panel="Output",
         ),
     ] = None,
     overwrite: Annotated[
@@ -172,17 +186,24 @@ def fuse_command(
     tile: Annotated[
         int | None,
         typer.Option(
-            "--tile", help="Tile side in PAN pixels; the result does not depend on it.", rich_help_panel="Performance"
+            "--tile",
+            help="Tile side in PAN pixels; the result does not depend on it.",
+            rich_help_panel="Performance",
         ),
     ] = None,
     threads: Annotated[
         int | None,
-        typer.Option("--threads", help="Computing threads, all cores by default.", rich_help_panel="Performance"),
+        typer.Option(
+            "--threads", help="Computing threads, all cores by default.", rich_help_panel="Performance"
+        ),
     ] = None,
     max_memory: Annotated[
         str | None,
         typer.Option(
-            "--max-memory", metavar="SIZE", help="Stay under this, e.g. 800M or 4G.", rich_help_panel="Performance"
+            "--max-memory",
+            metavar="SIZE",
+            help="Stay under this, e.g. 800M or 4G.",
+            rich_help_panel="Performance",
         ),
     ] = None,
     log_json: Annotated[
@@ -241,7 +262,10 @@ def info_command(
     verbose: VerboseOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Say what geosharp sees in a pair: sensor, bands, types, no-data, ratio, shift, overlap, and its plan."""
+    """Say what geosharp sees in a pair: sensor, bands, types, no-data, ratio, shift, overlap; and its plan.
+
+    Accepts what fuse accepts, refuses what it refuses, and writes nothing.
+    """
     from geosharp.terminal import Terminal, print_info
 
     _terminal(context, Terminal, verbose, quiet, False)
@@ -257,12 +281,14 @@ def info_command(
 @app.command("demo", epilog="Example: geosharp demo /tmp/geosharp-demo")
 def demo_command(
     context: typer.Context,
-    folder: Annotated[Path, typer.Argument(metavar="[FOLDER]", help="Where to write it all.", show_default=True)] = Path(
-        "geosharp-demo"
-    ),
+    folder: Annotated[
+        Path, typer.Argument(metavar="[FOLDER]", help="Where to write it all.", show_default=True)
+    ] = Path("geosharp-demo"),
     size: Annotated[int, typer.Option("--size", help="Side of the made PAN in pixels, 256 to 8192.")] = 1024,
     seed: Annotated[int, typer.Option("--seed", help="Another number makes another scene.")] = 0,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier demo in FOLDER.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an earlier demo in FOLDER.")
+    ] = False,
     verbose: VerboseOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -307,7 +333,9 @@ def _numbers(flag: str, text: str | None) -> list[float] | None:
         parts = _list(text)
         return None if parts is None else [float(part) for part in parts]
     except ValueError as error:
-        raise UsageError(flag, f"'{text}'", "numbers separated by commas", "write them as 0.3,0.4,0.3") from error
+        raise UsageError(
+            flag, f"'{text}'", "numbers separated by commas", "write them as 0.3,0.4,0.3"
+        ) from error
 
 
 def _bytes(flag: str, text: str | None) -> int | None:

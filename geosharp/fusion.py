@@ -16,10 +16,10 @@ from geosharp.engine.plan import Plan, make_plan
 from geosharp.engine.stream import Job, ProgressCallback, stream
 from geosharp.errors import UsageError
 from geosharp.raster.area import Area, find_area
-from geosharp.raster.carry import move_gcps, move_rpcs
+from geosharp.raster.content import fused_content, fused_pixels
 from geosharp.raster.environment import gdal_settings
 from geosharp.raster.grid import Grid, tiles
-from geosharp.raster.output import BandInfo, Content, OutputFormat, SceneWriter, check_target
+from geosharp.raster.output import OutputFormat, SceneWriter, check_target
 from geosharp.raster.pixels import Pixels
 from geosharp.raster.preview import check_preview, write_preview
 from geosharp.raster.scene import Scene, open_scene
@@ -31,6 +31,8 @@ DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "flo
 EXTENTS = ("intersection", "pan")
 # Below this correlation of details a band is said to have little in common with PAN.
 _LITTLE = 0.3
+# MS pixels below which what was learnt is said to be uncertain.
+_ENOUGH = 1000
 
 
 @dataclass(frozen=True)
@@ -91,29 +93,27 @@ def fuse(
         check_preview(Path(preview), overwrite=overwrite, inputs=inputs)
     scene = open_scene(pan, names, bands=bands, sensor=sensor)
     part = find_part(scene, area, extent)
-    pixels = _result_pixels(scene, part, dtype)
-    masked = _may_have_invalid(scene, part)
-    warnings = list(scene.notes)
-    plan_size = {"tile": tile, "threads": threads, "max_memory": max_memory}
-    job, halo = _make_job(scene, method, weights, part, pixels, threads, warnings)
-    plan = make_plan(scene, part.rect, halo, pixels.dtype, tensors=method != "brovey", **plan_size)
-    content = Content(
-        grid=scene.grid.crop(part.rect),
-        dtype=pixels.dtype,
-        bands=_band_infos(scene),
-        nodata=pixels.nodata,
-        masked=masked,
-        tags=_tags(scene, method, _parameters(inputs, method, bands, sensor, weights, area, extent, dtype)),
-        gcps=move_gcps(scene.pan, part.rect),
-        rpcs=move_rpcs(scene.pan, part.rect),
+    pixels = fused_pixels(scene, part, dtype)
+    plan = make_plan(
+        scene,
+        part.rect,
+        _halo(scene, method),
+        pixels.dtype,
+        tensors=method != "brovey",
+        tile=tile,
+        threads=threads,
+        max_memory=max_memory,
     )
+    chosen = {"bands": bands, "sensor": sensor, "weights": weights, "area": area, "dtype": dtype}
+    content = fused_content(scene, part, pixels, _lineage(scene, method, inputs, extent, chosen))
     form = OutputFormat(cog=cog, overviews=overviews, mask=mask, creation=creation or {})
+    warnings = list(scene.notes)
     with (
         gdal_settings(plan.cache),
         SceneWriter(target, content, form, overwrite=overwrite, inputs=inputs) as writer,
     ):
         filled = stream(
-            job,
+            _make_job(scene, method, weights, part, pixels, plan.threads, warnings),
             tiles(plan.area, plan.tile),
             writer,
             plan.area,
@@ -159,7 +159,10 @@ def _check_method(method: str, weights: Sequence[float] | None) -> None:
         _check_choice("--method", method, ["brovey", *METHODS])
         if weights is not None:
             raise UsageError(
-                "--weights", f"weights for {method}", "--method brovey", "leave --weights out: others learn theirs"
+                "--weights",
+                f"weights for {method}",
+                "--method brovey",
+                "leave --weights out: others learn theirs",
             )
 
 
@@ -178,20 +181,21 @@ def _make_job(
     weights: Sequence[float] | None,
     part: Area,
     pixels: Pixels,
-    threads: int | None,
+    threads: int,
     warnings: list[str],
-) -> tuple[Job, tuple[int, int]]:
+) -> Job:
+    """The method with all that is global decided; adds to `warnings` what was learnt on the way."""
     if method == "brovey":
         from geosharp.engine.brovey import BroveyJob
 
         if np.issubdtype(np.dtype(pixels.dtype), np.floating) and scene.ms[0].value_range is not None:
             warnings.append(f"brovey computes in MS's {scene.dtype}, so that its values are whole numbers")
-        return BroveyJob(scene, weights, part, pixels, threads or os.cpu_count() or 1), _halo(scene, method)
+        return BroveyJob(scene, weights, part, pixels, threads)
     from geosharp.engine.inject import InjectionJob
     from geosharp.engine.sampling import sample_moments
 
     moments = sample_moments(scene)
-    if moments.count < 1000:
+    if moments.count < _ENOUGH:
         warnings.append(f"only {moments.count} valid MS pixels to learn from: the gains are uncertain")
     for band, correlation in zip(scene.bands, moments.detail_correlation(), strict=True):
         if correlation < _LITTLE and method != "exp":
@@ -199,92 +203,23 @@ def _make_job(
                 f"{band.name}: its detail has little in common with PAN's (correlation {correlation:.2f}), "
                 "so it gets little of it"
             )
-    return InjectionJob(scene, method, moments, part, pixels), _halo(scene, method)
+    return InjectionJob(scene, method, moments, part, pixels)
 
 
-def _may_have_invalid(scene: Scene, part: Area) -> bool:
-    return scene.may_have_invalid or part.shape is not None or part.rect.intersect(scene.area) != part.rect
-
-
-def _result_pixels(scene: Scene, part: Area, dtype: str | None) -> Pixels:
-    kind = dtype or scene.dtype
-    limits = scene.ms[0].value_range if kind == scene.dtype else None
-    if limits is None and np.issubdtype(np.dtype(kind), np.integer):
-        info = np.iinfo(kind)
-        limits = float(info.min), float(info.max)
-    return Pixels(kind, limits, _result_nodata(scene, part, kind, limits))
-
-
-def _result_nodata(scene: Scene, part: Area, dtype: str, limits: tuple[float, float] | None) -> float | None:
-    """MS's no-data value, else PAN's, if the dtype holds it; else one is chosen where any can be needed."""
-    declared = [scene.ms[band.source].nodata[0] for band in scene.bands] + [scene.pan.nodata[0]]
-    for nodata in declared:
-        if nodata is None:
-            continue
-        if limits is None or limits[0] <= nodata <= limits[1] and nodata == int(nodata):
-            return nodata
-    if not _may_have_invalid(scene, part):
-        return None
-    return float("nan") if limits is None else max(limits[0], min(0.0, limits[1])) if limits[0] >= 0 else limits[0]
-
-
-_COLOURS = {"red", "green", "blue"}
-
-
-def _band_infos(scene: Scene) -> tuple[BandInfo, ...]:
-    """Names, colours and scaling of the MS's bands; a band's name outweighs the colour it is marked with."""
-    infos = []
-    for band in scene.bands:
-        source = scene.ms[band.source]
-        at = source.bands.index(band.number)
-        named = band.name.casefold()
-        known = band.optics.wavelength_nm is not None
-        if named in _COLOURS:
-            colour = named
-        elif source.interps[at] in _COLOURS and known or source.interps[at] == "alpha":
-            colour = "undefined"
-        else:
-            colour = source.interps[at]
-        infos.append(
-            BandInfo(
-                name=source.labels[at] or (band.name if known else None),
-                colorinterp=colour,
-                scale=source.scales[at],
-                offset=source.offsets[at],
-                unit=source.units[at],
-                tags={k: v for k, v in source.band_tags[at].items() if not k.startswith("STATISTICS_")},
-            )
-        )
-    return tuple(infos)
-
-
-def _parameters(
-    inputs: Sequence[str],
-    method: str,
-    bands: Sequence[int | str] | None,
-    sensor: str | None,
-    weights: Sequence[float] | None,
-    area: str | None,
-    extent: str,
-    dtype: str | None,
-) -> dict[str, object]:
-    """The arguments that decide the pixels, as they go into the lineage."""
-    chosen: dict[str, object] = {"pan": inputs[0], "ms": list(inputs[1:]), "method": method, "extent": extent}
-    optional = {"bands": bands, "sensor": sensor, "weights": weights, "area": area, "dtype": dtype}
-    chosen.update({key: value for key, value in optional.items() if value is not None})
-    return chosen
-
-
-def _tags(scene: Scene, method: str, parameters: Mapping[str, object]) -> dict[str, dict[str, str]]:
-    """MS's metadata, and how the result was made."""
-    tags = {space: dict(items) for space, items in scene.ms[0].tags.items()}
-    default = tags.setdefault("", {})
-    # Would move the result by half a pixel, being about how MS's transform is to be read.
-    default.pop("AREA_OR_POINT", None)
-    default.update(
-        GEOSHARP_VERSION=geosharp.__version__,
-        GEOSHARP_METHOD=method,
-        GEOSHARP_SENSOR=f"{scene.sensor.title} ({scene.sensor_reason})",
-        GEOSHARP_PARAMETERS=json.dumps(parameters, sort_keys=True, default=str),
-    )
-    return tags
+def _lineage(
+    scene: Scene, method: str, inputs: Sequence[str], extent: str, chosen: Mapping[str, object]
+) -> dict[str, str]:
+    """How the result is made: tags, with the arguments that decide its pixels as JSON."""
+    parameters: dict[str, object] = {
+        "pan": inputs[0],
+        "ms": list(inputs[1:]),
+        "method": method,
+        "extent": extent,
+    }
+    parameters |= {key: value for key, value in chosen.items() if value is not None}
+    return {
+        "GEOSHARP_VERSION": geosharp.__version__,
+        "GEOSHARP_METHOD": method,
+        "GEOSHARP_SENSOR": f"{scene.sensor.title} ({scene.sensor_reason})",
+        "GEOSHARP_PARAMETERS": json.dumps(parameters, sort_keys=True, default=str),
+    }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -84,7 +83,6 @@ def _file(source: Source, largest: float | None) -> dict[str, Any]:
         "crs": None if grid.crs is None else grid.crs.to_string(),
         "pixel_size": None if grid.transform is None else [abs(grid.transform.a), abs(grid.transform.e)],
         "warped": source.warp is not None,
-        "bytes": os.path.getsize(source.name) if os.path.exists(source.name) else None,
     }
 
 
@@ -101,7 +99,9 @@ def _largest_values(scene: Scene) -> tuple[float | None, float | None]:
                 patch = reader.read(window, (0, 0))
                 if patch is None:
                     continue
-                for index, (data, valid) in enumerate(((patch.pan, patch.pan_valid), (patch.ms, patch.ms_valid))):
+                for index, (data, valid) in enumerate(
+                    ((patch.pan, patch.pan_valid), (patch.ms, patch.ms_valid))
+                ):
                     kept = data if valid is None else data[valid]
                     if kept.size:
                         best[index] = max(best[index] or 0.0, float(kept.max()))

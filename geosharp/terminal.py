@@ -59,7 +59,9 @@ class Terminal:
         if not self._quiet:
             self._console.print(table)
             self._console.print(f"result:       {result.fused}\nbefore/after: {result.picture}", markup=False)
-            self._console.print(f"again:        geosharp fuse {result.pan} {result.ms} -o sharp.tif", markup=False)
+            self._console.print(
+                f"again:        geosharp fuse {result.pan} {result.ms} -o sharp.tif", markup=False
+            )
 
     @contextmanager
     def progress(self) -> Iterator[ProgressCallback | None]:
@@ -81,7 +83,9 @@ class Terminal:
                 task = bars.add_task("fuse", rate="")
 
                 def show(p: Progress) -> None:
-                    bars.update(task, description=p.stage, total=p.total_pixels, completed=p.pixels, rate=_rate(p))
+                    bars.update(
+                        task, description=p.stage, total=p.total_pixels, completed=p.pixels, rate=_rate(p)
+                    )
 
                 yield show
 
@@ -156,6 +160,8 @@ def _plain_lines(console: Console) -> ProgressCallback:
             return
         last = time.monotonic()
         left = p.seconds / p.pixels * (p.total_pixels - p.pixels) if p.pixels else 0.0
-        console.print(f"{p.stage}: {p.pixels / p.total_pixels:.0%}, {_rate(p)}, {left:.0f} s left", markup=False)
+        console.print(
+            f"{p.stage}: {p.pixels / p.total_pixels:.0%}, {_rate(p)}, {left:.0f} s left", markup=False
+        )
 
     return show

@@ -163,7 +163,9 @@ def geosharp_process(*arguments: object, **options: object) -> subprocess.Popen[
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_a_killed_run_leaves_nothing_visible_and_the_next_one_cleans(tmp_path: Path, how: signal.Signals) -> None:
+def test_a_killed_run_leaves_nothing_visible_and_the_next_one_cleans(
+    tmp_path: Path, how: signal.Signals
+) -> None:
     pan, ms = make_pair(tmp_path, pan_shape=(1024, 1024))
     folder = tmp_path / "results"
     folder.mkdir()

@@ -85,6 +85,12 @@ def test_pan_is_nearly_but_not_quite_a_mix_of_the_bands() -> None:
     assert 0.95 < explained < 0.9999
 
 
+def test_an_even_grey_ground_is_as_bright_to_pan_as_to_ms() -> None:
+    pan, ms = observe(np.full((4, 32, 32), 700.0), spectral_weights=(1, 2, 3, 4), snr=math.inf)
+    assert (pan == 700).all()
+    assert (ms == 700).all()
+
+
 def test_less_gain_is_a_smoother_pan() -> None:
     sharp, soft = (observe(truth(), pan_gain=gain, snr=math.inf)[0].astype(float) for gain in (0.4, 0.05))
     assert np.abs(np.diff(soft)).mean() < 0.9 * np.abs(np.diff(sharp)).mean()

@@ -45,7 +45,9 @@ def punch(path: Path, nodata: float, holes: list[tuple[slice, slice]]) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_result_is_on_pans_grid_in_ms_dtype(tmp_path: Path, made_pair: tuple[Path, Path], method: str) -> None:
+def test_result_is_on_pans_grid_in_ms_dtype(
+    tmp_path: Path, made_pair: tuple[Path, Path], method: str
+) -> None:
     out = tmp_path / "out.tif"
     result = fuse(*made_pair, out, method=method)
     with rasterio.open(made_pair[0]) as pan, rasterio.open(made_pair[1]) as ms, rasterio.open(out) as fused:
@@ -90,9 +92,12 @@ def test_tiles_cannot_be_told(tmp_path: Path, method: str, kind: str) -> None:
         assert (gap > 0).mean() <= 1e-5
 
 
-def test_float_output_is_unrounded_and_tiles_differ_by_nothing(tmp_path: Path, made_pair: tuple[Path, Path]) -> None:
+def test_float_output_is_unrounded_and_tiles_differ_by_nothing(
+    tmp_path: Path, made_pair: tuple[Path, Path]
+) -> None:
     images = [
-        read(fuse(*made_pair, tmp_path / f"{tile}.tif", dtype="float32", tile=tile).path) for tile in (64, 1024)
+        read(fuse(*made_pair, tmp_path / f"{tile}.tif", dtype="float32", tile=tile).path)
+        for tile in (64, 1024)
     ]
     np.testing.assert_array_equal(*images)
     assert images[0].dtype == np.float32
@@ -236,7 +241,8 @@ def test_band_order_only_reorders(tmp_path: Path, made_pair: tuple[Path, Path]) 
 def test_band_files_give_what_one_file_gives(tmp_path: Path, made_pair: tuple[Path, Path]) -> None:
     data = read(made_pair[1])
     files = [
-        write_raster(tmp_path / f"b{i}.tif", data[i : i + 1], transform=from_origin(*ORIGIN, 4, 4)) for i in range(4)
+        write_raster(tmp_path / f"b{i}.tif", data[i : i + 1], transform=from_origin(*ORIGIN, 4, 4))
+        for i in range(4)
     ]
     for method in METHODS:
         one = read(fuse(*made_pair, tmp_path / f"one_{method}.tif", method=method).path)
@@ -251,7 +257,9 @@ def test_without_georeference_points_and_polynomials_are_carried(tmp_path: Path)
     write_raster(ms, read(ms), photometric="MINISBLACK", **bare)
     result = fuse(pan, ms, tmp_path / "bare.tif")
     assert any("same ground" in warning for warning in result.warnings)
-    points = [GroundControlPoint(row=r, col=c, x=10 + c, y=50 - r, z=0) for r, c in ((0, 0), (0, 256), (256, 0))]
+    points = [
+        GroundControlPoint(row=r, col=c, x=10 + c, y=50 - r, z=0) for r, c in ((0, 0), (0, 256), (256, 0))
+    ]
     ones = [1.0] * 20
     rpc = RPC(0, 50, 45, 1, ones, ones, 128, 128, 10, 1, ones, ones, 128, 128)
     with rasterio.open(pan, "r+") as raster:
@@ -324,7 +332,9 @@ def test_cog_and_overviews(tmp_path: Path, method: str) -> None:
         assert not c.overviews(1)
 
 
-def failing(tmp_path: Path, pair: tuple[Path, Path]) -> dict[str, tuple[type[GeosharpError], Callable[[], Any]]]:
+def failing(
+    tmp_path: Path, pair: tuple[Path, Path]
+) -> dict[str, tuple[type[GeosharpError], Callable[[], Any]]]:
     pan, ms = pair
     out = tmp_path / "out.tif"
     invalid = write_raster(
@@ -412,7 +422,9 @@ def test_a_failure_midway_keeps_the_old_output_and_leaves_no_temporary(
 
 
 def test_a_ms_truncated_midway_is_named(tmp_path: Path) -> None:
-    pan, ms = make_pair(tmp_path, pan_shape=(512, 512), ms_profile={"tiled": True, "blockxsize": 16, "blockysize": 16})
+    pan, ms = make_pair(
+        tmp_path, pan_shape=(512, 512), ms_profile={"tiled": True, "blockxsize": 16, "blockysize": 16}
+    )
     whole = ms.read_bytes()
     ms.write_bytes(whole[: len(whole) * 2 // 3])
     for method in ("glp", "brovey"):
@@ -447,7 +459,10 @@ def test_opposite_rows_give_the_same_picture(tmp_path: Path, made_pair: tuple[Pa
     x, y = ORIGIN
     up_pan = write_raster(tmp_path / "up_pan.tif", pan[:, ::-1], transform=Affine(1, 0, x, 0, 1, y - 256))
     up_ms = write_raster(
-        tmp_path / "up_ms.tif", ms[:, ::-1], transform=Affine(4, 0, x, 0, 4, y - 256), photometric="MINISBLACK"
+        tmp_path / "up_ms.tif",
+        ms[:, ::-1],
+        transform=Affine(4, 0, x, 0, 4, y - 256),
+        photometric="MINISBLACK",
     )
     for method in METHODS:
         north = read(fuse(*made_pair, tmp_path / f"n_{method}.tif", method=method).path).astype(int)

@@ -10,7 +10,15 @@ import rasterio
 
 from geosharp import fuse
 
-BENCH = ("wv2_urban", "ikonos_urban", "geoeye1_urban", "spot6_cropland", "gf2_strip", "l8_scene5", "l8_scene12")
+BENCH = (
+    "wv2_urban",
+    "ikonos_urban",
+    "geoeye1_urban",
+    "spot6_cropland",
+    "gf2_strip",
+    "l8_scene5",
+    "l8_scene12",
+)
 EDGE = {
     # name -> part of PAN's pixels that must be valid in the result, as (least, most)
     "l8_201px": (0.99, 1.0),

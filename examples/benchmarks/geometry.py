@@ -82,7 +82,9 @@ def _away_from_border(valid: np.ndarray) -> np.ndarray:
 
 def _write(path: Path, data: np.ndarray, crs: str, place: Affine) -> Path:
     shape = {"count": len(data), "height": data.shape[1], "width": data.shape[2]}
-    with rasterio.open(path, "w", driver="GTiff", dtype="float64", crs=crs, transform=place, **shape) as raster:
+    with rasterio.open(
+        path, "w", driver="GTiff", dtype="float64", crs=crs, transform=place, **shape
+    ) as raster:
         raster.write(data)
     return path
 

@@ -34,7 +34,13 @@ def make_pair(folder: Path, size: int) -> tuple[Path, Path]:
     common = {"driver": "GTiff", "dtype": "uint16", "crs": "EPSG:32631", **LAYOUT}
     with (
         rasterio.open(
-            pan_path, "w", width=size, height=size, count=1, transform=from_origin(5e5, 5e6, 0.5, 0.5), **common
+            pan_path,
+            "w",
+            width=size,
+            height=size,
+            count=1,
+            transform=from_origin(5e5, 5e6, 0.5, 0.5),
+            **common,
         ) as pan,
         rasterio.open(
             ms_path,
@@ -62,6 +68,8 @@ def _block(rng: np.random.Generator, side: int) -> np.ndarray:
     """(band, row, col) float32 in 11-bit DN: fields, edges and sensor noise."""
     rows, cols = np.mgrid[:side, :side].astype(np.float32)
     shade = np.sin(rows / 61 + 2 * np.sin(cols / 97)) + np.sign(np.sin(rows / 23) * np.sin(cols / 31))
-    bands = [600 + 150 * band + (120 + 30 * band) * shade + 60 * np.sin(cols / (5 + band)) for band in range(BANDS)]
+    bands = [
+        600 + 150 * band + (120 + 30 * band) * shade + 60 * np.sin(cols / (5 + band)) for band in range(BANDS)
+    ]
     noise = rng.normal(0, 10, (BANDS, side, side)).astype(np.float32)
     return np.clip(np.stack(bands) + noise, 1, 2047).astype(np.float32)

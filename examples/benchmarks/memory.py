@@ -1,6 +1,6 @@
 """Peak memory against scene size: it must not grow with the scene.
 
-    python examples/benchmarks/memory.py --sizes 8192,32768 --method glp
+python examples/benchmarks/memory.py --sizes 8192,32768 --method glp
 """
 
 from __future__ import annotations
@@ -15,15 +15,21 @@ from processes import run_once
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--sizes", default="8192,32768", help="sides of PAN in pixels")
     parser.add_argument("--method", default="glp")
-    parser.add_argument("--folder", type=Path, help="where the made pairs are kept (default: a temporary folder)")
+    parser.add_argument(
+        "--folder", type=Path, help="where the made pairs are kept (default: a temporary folder)"
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         out, log = Path(temporary) / "out.tif", Path(temporary) / "log.txt"
         first = None
-        print(f"{options.method}, 4 bands uint16, overviews and all\n{'PAN':>16} {'MB':>8} {'ratio':>7} {'s':>8}")
+        print(
+            f"{options.method}, 4 bands uint16, overviews and all\n{'PAN':>16} {'MB':>8} {'ratio':>7} {'s':>8}"
+        )
         for size in map(int, options.sizes.split(",")):
             pan, ms = make_pair(options.folder or Path(temporary), size)
             fuse = [sys.executable, "-m", "geosharp", "fuse", str(pan), str(ms), "-o", str(out)]

@@ -20,11 +20,15 @@ CREATION = ("TILED=YES", "BLOCKXSIZE=512", "BLOCKYSIZE=512", "COMPRESS=ZSTD", "Z
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--size", type=int, default=16384, help="side of PAN in pixels")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--methods", default="brovey,exp,glp,gsa,glp-hpm")
-    parser.add_argument("--folder", type=Path, help="where the made pair is kept (default: a temporary folder)")
+    parser.add_argument(
+        "--folder", type=Path, help="where the made pair is kept (default: a temporary folder)"
+    )
     parser.add_argument("--skip-engine", action="store_true", help="leave out the copying engine")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
@@ -34,13 +38,37 @@ def main() -> None:
         print(f"{options.size} x {options.size} x 4 bands, {options.rounds} rounds, medians\n")
         commands = {}
         if oracle := shutil.which("gdal_pansharpen.py") or shutil.which("gdal_pansharpen"):
-            flags = [flag for option in (*CREATION, "NUM_THREADS=ALL_CPUS", "BIGTIFF=YES") for flag in ("-co", option)]
-            commands["gdal_pansharpen"] = [oracle, str(pan), str(ms), str(out), "-q", "-threads", "ALL_CPUS", *flags]
+            flags = [
+                flag
+                for option in (*CREATION, "NUM_THREADS=ALL_CPUS", "BIGTIFF=YES")
+                for flag in ("-co", option)
+            ]
+            commands["gdal_pansharpen"] = [
+                oracle,
+                str(pan),
+                str(ms),
+                str(out),
+                "-q",
+                "-threads",
+                "ALL_CPUS",
+                *flags,
+            ]
         else:
             print("gdal_pansharpen is not installed: ratios are to brovey")
         for method in options.methods.split(","):
             commands[method] = [
-                *(sys.executable, "-m", "geosharp", "fuse", str(pan), str(ms), "-o", str(out), "--method", method),
+                *(
+                    sys.executable,
+                    "-m",
+                    "geosharp",
+                    "fuse",
+                    str(pan),
+                    str(ms),
+                    "-o",
+                    str(out),
+                    "--method",
+                    method,
+                ),
                 *("--no-overviews", "--no-mask", "--overwrite", "-q"),
             ]
         print_table(interleave(commands, options.rounds, log), next(iter(commands)))

@@ -1,6 +1,6 @@
 """Whether tiles can be told from the result: every method at several tile sizes, pixel by pixel.
 
-    python examples/benchmarks/tiling.py PAN MS
+python examples/benchmarks/tiling.py PAN MS
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ METHODS = ("exp", "brovey", "gsa", "glp", "glp-hpm")
 TILES = (128, 512, 2048, 65536)
 
 
-def differing(pan: Path, ms: Path, method: str, dtype: str | None, folder: Path) -> dict[int, tuple[float, float]]:
+def differing(
+    pan: Path, ms: Path, method: str, dtype: str | None, folder: Path
+) -> dict[int, tuple[float, float]]:
     """Per tile size: share of values that differ from the whole scene's at once, and the largest difference."""
     fused = {}
     for tile in TILES:
@@ -39,5 +41,7 @@ if __name__ == "__main__":
         for fused_by in METHODS:
             for kind in (None, "float32"):
                 found = differing(Path(sys.argv[1]), Path(sys.argv[2]), fused_by, kind, Path(temporary))
-                cells = (f"{share:.1e} by {most:.2g}" for tile, (share, most) in found.items() if tile != TILES[-1])
+                cells = (
+                    f"{share:.1e} by {most:.2g}" for tile, (share, most) in found.items() if tile != TILES[-1]
+                )
                 print(f"{fused_by:8} {kind or 'of MS':8} " + " ".join(f"{cell:>22}" for cell in cells))

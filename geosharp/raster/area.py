@@ -124,8 +124,8 @@ def _read_geojson(text: str, grid: Grid) -> BaseGeometry:
     if grid.crs is None:
         return geometry
     left, bottom, right, top = geometry.bounds
-    bent = segmentize(geometry, max(right - left, top - bottom) / _PIECES)
     try:
+        bent = segmentize(geometry, max(right - left, top - bottom) / _PIECES)
         moved = shape(transform_geom(CRS.from_user_input(named), grid.crs, bent.__geo_interface__))
         if not all(math.isfinite(value) for value in moved.bounds):
             raise ValueError("it leaves the CRS's domain")

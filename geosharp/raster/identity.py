@@ -36,7 +36,8 @@ class Identity:
         if not unseen:
             return ()
         names = ", ".join(self.bands[i].name for i in unseen)
-        return (f"{names}: largely outside what {self.sensor.title}'s PAN sees, so they get less detail",)
+        seen = f"largely outside what {self.sensor.title}'s PAN sees"
+        return (f"{names}: {seen}; such bands get its detail only as far as theirs goes with it",)
 
 
 def label_by_file(sources: tuple[Source, ...]) -> tuple[Source, ...]:

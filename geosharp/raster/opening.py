@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import functools
 import os
 import warnings
@@ -40,7 +41,7 @@ def check_exists(name: str, role: str) -> None:
     except PermissionError as error:
         raise _forbidden(name, role) from error
     except OSError as error:
-        if path.is_symlink():
+        if error.errno == errno.ENOENT and path.is_symlink():
             found = f"a link to {path.readlink()}, which is not there"
             raise InputError(name, found, needed, "mend the link or pass the file itself") from error
         raise InputError(name, "no such file", needed, _nearest_file(path)) from error

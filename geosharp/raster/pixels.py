@@ -12,8 +12,8 @@ from geosharp.raster.grid import Rect
 from geosharp.raster.scene import Patch, Scene
 from geosharp.raster.source import Array, Mask
 
-# Relative distance from no-data at which readers tell a float apart: GDAL's limits are 5e-7 and 1e-10.
-_APART = {"float32": 2e-6, "float64": 2e-10}
+# Relative distance from no-data at which readers tell a float apart; GDAL's limit is near 5e-7.
+_APART = 2e-6
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,8 @@ class Pixels:
     def _step(self, value: Any) -> Any:
         """How far floats must be from the no-data `value`, in its type."""
         kind = value.dtype.type
-        # Around zero GDAL's limit is absolute for float64; a subnormal could be flushed to zero.
-        least = _APART["float64"] if kind is np.float64 else np.finfo(kind).tiny
-        return kind(max(_APART[value.dtype.name] * abs(float(value)), float(least)))
+        # From zero by the least number that is not subnormal: those may be flushed to zero.
+        return kind(max(_APART * abs(float(value)), float(np.finfo(kind).tiny)))
 
     def _beside(self, value: np.generic) -> np.generic:
         """The nearest other value of a whole number within limits, or of an infinity."""

@@ -28,8 +28,8 @@ Mask = NDArray[np.bool_]
 _WARP_TOLERANCE = 0.001
 # Share of half-transparent values among those not fully transparent from which an alpha band is data.
 _ALPHA_SHARE = 0.25
-# Steps of the floating type within which GDAL takes a value for no-data.
-_NODATA_STEPS = 4
+# Relative distance within which GDAL takes a floating value for no-data, in float64 as well.
+_NODATA_NEAR = 4 * float(np.finfo("float32").eps)
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ class SourceReader:
                 continue
             value = data.dtype.type(nodata)
             if floating:
-                near = _NODATA_STEPS * np.finfo(data.dtype).eps * abs(value)
+                near = data.dtype.type(_NODATA_NEAR) * abs(value)
                 with np.errstate(over="ignore", invalid="ignore"):
                     seen &= np.abs(band - value) > near
             else:

@@ -16,7 +16,9 @@ UTM = CRS.from_epsg(32633)
 PAN = Grid((100, 120), Affine(1, 0, 500_000, 0, -1, 4_600_000), UTM)
 
 
-def ms_grid(ratio: float, offset: tuple[float, float] = (0.0, 0.0), shape: tuple[int, int] = (25, 30)) -> Grid:
+def ms_grid(
+    ratio: float, offset: tuple[float, float] = (0.0, 0.0), shape: tuple[int, int] = (25, 30)
+) -> Grid:
     """A north-up MS whose corner lies at `offset` (row, col) in PAN pixels."""
     return Grid(shape, Affine(ratio, 0, 500_000 + offset[1], 0, -ratio, 4_600_000 - offset[0]), UTM)
 
@@ -180,4 +182,6 @@ def test_bounds_hold_all_corners_whichever_way_the_rows_run() -> None:
 def test_a_turn_that_moves_no_pixel_is_none() -> None:
     barely = Grid((100, 120), Affine(1, 1e-6, 0, 1e-6, -1, 0), UTM)
     assert barely.rotation_reason() is None
-    assert math.isclose(related(barely, Grid((25, 30), Affine(4, 0, 0, 0, -4, 0), UTM)).ratio[0], 4, rel_tol=1e-9)
+    assert math.isclose(
+        related(barely, Grid((25, 30), Affine(4, 0, 0, 0, -4, 0), UTM)).ratio[0], 4, rel_tol=1e-9
+    )

@@ -29,6 +29,7 @@ from tests.made import make_pair, write_raster
         ("float32", None, 65535),
         ("float32", None, float(np.finfo("float32").max)),
         ("float32", None, float("inf")),
+        ("float64", None, 0),
         ("float64", None, -9999),
     ],
 )

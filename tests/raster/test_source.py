@@ -138,9 +138,13 @@ def test_a_vrt_and_a_zipped_file_are_read_alike(tmp_path: Path) -> None:
     assert (read(describe(vrt, "MS"))[0] == NUMBERS[::-1]).all()
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64"])
+@pytest.mark.parametrize(
+    "dtype", ["uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64"]
+)
 def test_values_and_type_are_kept(tmp_path: Path, dtype: str) -> None:
-    data = np.linspace(-90 if np.dtype(dtype).kind != "u" else 0, 120, 37 * 53).reshape(1, 37, 53).astype(dtype)
+    data = (
+        np.linspace(-90 if np.dtype(dtype).kind != "u" else 0, 120, 37 * 53).reshape(1, 37, 53).astype(dtype)
+    )
     source = describe(write_raster(tmp_path / "a.tif", data), "PAN")
     found, valid = read(source)
     assert source.dtype == dtype
@@ -318,6 +322,8 @@ def test_warping_keeps_the_mask_and_nothing_bleeds_out_of_it(tmp_path: Path, dty
         data = np.concatenate([data, alpha[None].astype(dtype)])
         write_raster(path, data, photometric="RGB", alpha="YES")
     else:
+        if kind == "mask and nodata":
+            data = np.roll(data, 20, 1)
         write_raster(path, data, nodata=nodata)
     if "mask" in kind:
         add_mask(path, internal=True)
@@ -327,6 +333,7 @@ def test_warping_keeps_the_mask_and_nothing_bleeds_out_of_it(tmp_path: Path, dty
     assert found.shape == (3, 57, 73)
     assert not valid[:, outside].any()
     assert valid[:, 12:46, 40:62].all()
+    assert valid[:, 37:41, 20:29].any() == (kind != "mask and nodata")
     assert (valid[:, 17:21, 20:29].any()) == (kind == "none")
     assert np.abs(found[valid].astype(float) - 50).max() < 0.01
 
@@ -353,7 +360,9 @@ def test_points_polynomials_and_no_transform_leave_the_grid_bare(tmp_path: Path)
 
 @pytest.mark.parametrize("compress", [None, "deflate"])
 @pytest.mark.parametrize("keep", [0.5, 0.95])
-def test_a_truncated_file_is_refused_where_it_is_cut(tmp_path: Path, keep: float, compress: str | None) -> None:
+def test_a_truncated_file_is_refused_where_it_is_cut(
+    tmp_path: Path, keep: float, compress: str | None
+) -> None:
     data = np.random.default_rng(0).integers(1, 9999, (1, 300, 300)).astype("uint16")
     path = write_raster(tmp_path / "a.tif", data, compress=compress)
     content = path.read_bytes()

@@ -1,0 +1,85 @@
+"""What a fused file says besides its pixels: MS's metadata on PAN's grid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from geosharp.raster.area import Area
+from geosharp.raster.carry import move_gcps, move_rpcs
+from geosharp.raster.output import BandInfo, Content
+from geosharp.raster.pixels import Pixels
+from geosharp.raster.scene import Scene
+
+_COLOURS = {"red", "green", "blue"}
+
+
+def fused_pixels(scene: Scene, part: Area, dtype: str | None) -> Pixels:
+    """The pixels of a result over `part`: `dtype`, or MS's with its NBITS."""
+    kind = dtype or scene.dtype
+    limits = scene.ms[0].value_range if kind == scene.dtype else None
+    if limits is None and np.issubdtype(np.dtype(kind), np.integer):
+        info = np.iinfo(kind)
+        limits = float(info.min), float(info.max)
+    return Pixels(kind, limits, _choose_nodata(scene, part, limits))
+
+
+def fused_content(scene: Scene, part: Area, pixels: Pixels, lineage: Mapping[str, str]) -> Content:
+    """The content of a result over `part`; `lineage` joins MS's tags."""
+    tags = {space: dict(items) for space, items in scene.ms[0].tags.items()}
+    default = tags.setdefault("", {})
+    # Would move the result by half a pixel, being about how MS's transform is to be read.
+    default.pop("AREA_OR_POINT", None)
+    default.update(lineage)
+    return Content(
+        grid=scene.grid.crop(part.rect),
+        dtype=pixels.dtype,
+        bands=_band_infos(scene),
+        nodata=pixels.nodata,
+        masked=_may_have_invalid(scene, part),
+        tags=tags,
+        gcps=move_gcps(scene.pan, part.rect),
+        rpcs=move_rpcs(scene.pan, part.rect),
+    )
+
+
+def _may_have_invalid(scene: Scene, part: Area) -> bool:
+    return scene.may_have_invalid or part.shape is not None or part.rect.intersect(scene.area) != part.rect
+
+
+def _choose_nodata(scene: Scene, part: Area, limits: tuple[float, float] | None) -> float | None:
+    """MS's no-data value, else PAN's, if the type holds it; else one is chosen where any can be needed."""
+    for nodata in (*(scene.ms[band.source].nodata[0] for band in scene.bands), scene.pan.nodata[0]):
+        if nodata is not None and (
+            limits is None or (limits[0] <= nodata <= limits[1] and nodata == int(nodata))
+        ):
+            return nodata
+    if not _may_have_invalid(scene, part):
+        return None
+    return float("nan") if limits is None else limits[0]
+
+
+def _band_infos(scene: Scene) -> tuple[BandInfo, ...]:
+    """Names, colours and scaling of MS's bands; a band's name outweighs the colour it is marked with."""
+    infos = []
+    for band in scene.bands:
+        source = scene.ms[band.source]
+        at = source.bands.index(band.number)
+        named, known = band.name.casefold(), band.optics.wavelength_nm is not None
+        marked = source.interps[at]
+        if named in _COLOURS:
+            colour = named
+        else:
+            colour = "undefined" if marked == "alpha" or (marked in _COLOURS and known) else marked
+        infos.append(
+            BandInfo(
+                name=source.labels[at] or (band.name if known else None),
+                colorinterp=colour,
+                scale=source.scales[at],
+                offset=source.offsets[at],
+                unit=source.units[at],
+                tags={k: v for k, v in source.band_tags[at].items() if not k.startswith("STATISTICS_")},
+            )
+        )
+    return tuple(infos)

@@ -1,0 +1,54 @@
+"""A writer that keeps the result in memory, and the shortest way from a scene to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from geosharp.engine.inject import InjectionJob
+from geosharp.engine.sampling import sample_moments
+from geosharp.engine.stream import stream
+from geosharp.imaging.classic import Moments
+from geosharp.raster.area import Area
+from geosharp.raster.grid import Rect, tiles
+from geosharp.raster.pixels import Pixels
+from geosharp.raster.scene import Scene
+
+
+@dataclass
+class MemoryWriter:
+    data: np.ndarray
+    valid: np.ndarray
+    skipped: list[Rect] = field(default_factory=list)
+
+    def write(self, rect: Rect, data: np.ndarray, valid: np.ndarray | None) -> None:
+        index = slice(rect.row, rect.stop_row), slice(rect.col, rect.stop_col)
+        self.data[:, *index] = data
+        self.valid[index] = True if valid is None else valid
+
+    def skip(self, rect: Rect) -> None:
+        self.skipped.append(rect)
+
+
+FLOATS = Pixels("float32", None, float("nan"))
+
+
+def fuse_in_memory(
+    scene: Scene,
+    method: str,
+    tile: int,
+    *,
+    pixels: Pixels = FLOATS,
+    moments: Moments | None = None,
+    area: Area | None = None,
+) -> MemoryWriter:
+    """`scene` (or `area` of it) fused by `method` in tiles of `tile` PAN pixels."""
+    part = area or Area(scene.area)
+    job = InjectionJob(scene, method, moments or sample_moments(scene), part, pixels)
+    writer = MemoryWriter(
+        np.full((len(scene.bands), *part.rect.shape), 0, pixels.dtype), np.zeros(part.rect.shape, bool)
+    )
+    cut = list(tiles(part.rect, tile))
+    stream(job, cut, writer, part.rect, total_tiles=len(cut), readers=1, threads=2)
+    return writer

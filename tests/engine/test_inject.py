@@ -1,0 +1,213 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+from rasterio.transform import from_origin
+from shapely.geometry import Point
+
+from geosharp.engine.inject import InjectionJob
+from geosharp.engine.sampling import sample_moments
+from geosharp.imaging.classic import METHODS
+from geosharp.raster.area import Area
+from geosharp.raster.grid import Rect
+from geosharp.raster.pixels import Pixels
+from geosharp.raster.scene import Scene, open_scene
+from tests.engine.memory import fuse_in_memory
+from tests.made import ORIGIN, make_pair, write_raster
+
+SHAPE = (310, 330)
+TILES = [64, 100, 256, 4096]
+
+
+def punched(image: np.ndarray, holes: list[tuple[slice, slice]], fill: float) -> np.ndarray:
+    image = image.copy()
+    for rows, cols in holes:
+        image[:, rows, cols] = fill
+    return image
+
+
+def odd_scene(pair: tuple[Path, Path], folder: Path, fill: float) -> Scene:
+    """`pair` with holes in PAN and MS, half a pixel off, its ratio no integer."""
+    pan, ms = (read(path)[0] for path in pair)
+    pan = punched(pan, [(slice(90, 140), slice(100, 131)), (slice(200, 201), slice(20, 21))], fill)
+    ms = punched(ms, [(slice(0, 77), slice(0, 6)), (slice(50, 54), slice(40, 60))], fill)
+    x, y = ORIGIN
+    transform = from_origin(x - 0.5, y - 0.5, 4.000245, 4.000245)
+    return open_scene(
+        write_raster(folder / "pan_holes.tif", pan, nodata=fill),
+        write_raster(folder / "ms_holes.tif", ms, nodata=fill, transform=transform),
+    )
+
+
+def read(path: str | Path) -> tuple[np.ndarray, Any]:
+    with rasterio.open(path) as raster:
+        return raster.read(), raster.transform
+
+
+@pytest.fixture(scope="module")
+def float_pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return make_pair(tmp_path_factory.mktemp("float"), pan_shape=SHAPE, dtype="float32", offset=(0.5, -0.5))
+
+
+@pytest.fixture(scope="module")
+def odd(float_pair: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Scene:
+    return odd_scene(float_pair, tmp_path_factory.mktemp("odd"), -1.0)
+
+
+def plain_scene(folder: Path, **profile: Any) -> Scene:
+    return open_scene(*make_pair(folder, pan_shape=(160, 192), **profile))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_tiles_of_any_size_give_the_bits_of_the_whole(odd: Scene, method: str) -> None:
+    assert odd.relation.ratio[0] == pytest.approx(4.000245)
+    moments = sample_moments(odd)
+    whole = fuse_in_memory(odd, method, TILES[-1], moments=moments)
+    assert 0.8 < whole.valid.mean() < 1
+    for tile in TILES[:-1]:
+        tiled = fuse_in_memory(odd, method, tile, moments=moments)
+        np.testing.assert_array_equal(tiled.valid, whole.valid)
+        np.testing.assert_array_equal(tiled.data.view(np.uint32), whole.data.view(np.uint32))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_part_of_the_scene_has_the_bits_of_the_whole(odd: Scene, method: str) -> None:
+    part = Rect(83, 71, 101, 129)
+    whole = fuse_in_memory(odd, method, 256)
+    cut = fuse_in_memory(odd, method, 100, area=Area(part))
+    index = part.within(odd.area)
+    np.testing.assert_array_equal(cut.data.view(np.uint32), whole.data[:, *index].view(np.uint32))
+    np.testing.assert_array_equal(cut.valid, whole.valid[index])
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("fill", [3e38, np.nan, -9999.0])
+def test_what_no_data_holds_changes_no_bit(
+    tmp_path: Path, float_pair: tuple[Path, Path], odd: Scene, method: str, fill: float
+) -> None:
+    other = odd_scene(float_pair, tmp_path, fill)
+    expected, made = (fuse_in_memory(scene, method, 128) for scene in (odd, other))
+    np.testing.assert_array_equal(made.valid, expected.valid)
+    np.testing.assert_array_equal(made.data.view(np.uint32), expected.data.view(np.uint32))
+
+
+def test_the_result_is_valid_where_pan_and_ms_are(odd: Scene) -> None:
+    made = fuse_in_memory(odd, "glp", 100)
+    np.testing.assert_array_equal(made.valid, np.isfinite(made.data).all(0))
+    top, left = odd.area.row, odd.area.col
+    assert not made.valid[90 - top : 140 - top, 100 - left : 131 - left].any()
+    assert not made.valid[200 - top, 20 - left]
+    assert made.valid[200 - top, 27 - left]
+
+
+@pytest.mark.parametrize(
+    ("method", "times", "plus"),
+    # Modulation depends on where zero is.
+    [(method, 3, 0) for method in METHODS] + [(method, 1, 100) for method in ("exp", "gsa", "glp")],
+)
+def test_the_result_follows_a_scaling_or_a_shift_of_dn(
+    tmp_path: Path, made_pair: tuple[Path, Path], method: str, times: int, plus: int
+) -> None:
+    first = open_scene(*made_pair)
+    pan, _ = read(first.pan.name)
+    ms, transform = read(first.ms[0].name)
+    second = open_scene(
+        write_raster(tmp_path / "pan2.tif", (pan * times + plus).astype("uint16")),
+        write_raster(tmp_path / "ms2.tif", (ms * times + plus).astype("uint16"), transform=transform),
+    )
+    expected, made = (fuse_in_memory(scene, method, 256).data for scene in (first, second))
+    np.testing.assert_allclose(made, expected * times + plus, rtol=1e-4)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_order_of_the_bands_does_not_matter(made_pair: tuple[Path, Path], method: str) -> None:
+    expected = fuse_in_memory(open_scene(*made_pair), method, 256).data
+    made = fuse_in_memory(open_scene(*made_pair, bands=[3, 1, 4, 2]), method, 256).data
+    np.testing.assert_allclose(made, expected[[2, 0, 3, 1]], rtol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "int32", "uint32", "float64"])
+def test_constant_images_stay_what_they_are(tmp_path: Path, dtype: str) -> None:
+    level = {"uint8": 100, "int32": 2_000_000_011, "uint32": 4_000_000_007}.get(dtype, 1234)
+    scene = open_scene(
+        write_raster(tmp_path / "pan.tif", np.full((1, 96, 96), level, dtype)),
+        write_raster(
+            tmp_path / "ms.tif", np.full((3, 24, 24), level - 5, dtype), transform=from_origin(*ORIGIN, 4, 4)
+        ),
+    )
+    limits = None if dtype == "float64" else (float(np.iinfo(dtype).min), float(np.iinfo(dtype).max))
+    for method in METHODS:
+        made = fuse_in_memory(scene, method, 64, pixels=Pixels(dtype, limits, None))
+        assert (made.data == level - 5).all(), method
+
+
+def test_far_dn_are_fused_as_near_ones(tmp_path: Path, made_pair: tuple[Path, Path]) -> None:
+    """float32 holds no digit below 256 at three thousand million."""
+    base = 3_000_000_000
+    near = open_scene(*made_pair)
+    pan, _ = read(near.pan.name)
+    ms, transform = read(near.ms[0].name)
+    far = open_scene(
+        write_raster(tmp_path / "pan2.tif", pan.astype("uint32") + base),
+        write_raster(tmp_path / "ms2.tif", ms.astype("uint32") + base, transform=transform),
+    )
+    expected = fuse_in_memory(near, "glp", 256, pixels=Pixels("uint16", (0, 65535), None)).data
+    made = fuse_in_memory(far, "glp", 256, pixels=Pixels("uint32", (0, 2**32 - 1), None)).data
+    assert np.abs((made - np.uint32(base)).astype(int) - expected.astype(int)).max() <= 1
+
+
+def test_a_tile_without_a_valid_pixel_is_not_computed(tmp_path: Path) -> None:
+    pan_path, ms_path = make_pair(tmp_path, pan_shape=(256, 256))
+    for path, columns in ((pan_path, slice(0, 128)), (ms_path, slice(48, 64))):
+        with rasterio.open(path, "r+") as raster:
+            image = raster.read()
+            image[:, :, columns] = 0
+            raster.write(image)
+            raster.nodata = 0
+    scene = open_scene(pan_path, ms_path)
+    made = fuse_in_memory(scene, "glp", 64)
+    skipped = {(rect.row, rect.col) for rect in made.skipped}
+    assert skipped == {(row, col) for row in range(0, 256, 64) for col in (0, 64, 192)}
+    assert made.valid[:, 128:192].all()
+    assert not made.valid[:, :128].any()
+
+
+def test_only_the_area_asked_for_is_valid(made_pair: tuple[Path, Path]) -> None:
+    scene = open_scene(*made_pair)
+    circle = Point(100.0, 120.0).buffer(50.0)
+    area = Area(Rect(70, 50, 100, 100), circle)
+    made = fuse_in_memory(scene, "glp", 64, area=area, pixels=Pixels("uint16", (0, 65535), 0))
+    rows, cols = np.mgrid[70:170, 50:150] + 0.5
+    distance = np.hypot(rows - 120, cols - 100)
+    assert made.valid[distance < 49].all()
+    assert not made.valid[distance > 51].any()
+    assert (made.data[:, ~made.valid] == 0).all()
+    assert (made.data[:, made.valid] > 0).all()
+
+
+def test_the_offset_that_the_grids_state_is_respected(tmp_path: Path) -> None:
+    """One ground, MS half a PAN pixel off: the result stays where the PAN is."""
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    aligned = plain_scene(here, ratio=2)
+    shifted = plain_scene(there, ratio=2, offset=(-0.5, 0.5))
+    area = Area(Rect(20, 20, 110, 150))
+    first, second = (fuse_in_memory(scene, "glp", 256, area=area).data for scene in (aligned, shifted))
+    moved = fuse_in_memory(aligned, "glp", 256, area=Area(Rect(21, 20, 110, 150))).data
+    error = np.sqrt(np.mean((first - second) ** 2))
+    assert error < 0.25 * np.sqrt(np.mean((first - moved) ** 2))
+
+
+def test_the_job_reads_what_its_halo_asks_for(odd: Scene) -> None:
+    job = InjectionJob(odd, "glp", sample_moments(odd), Area(odd.area), Pixels("float32", None, None))
+    reader = job.open_reader()
+    tile = Rect(128, 64, 64, 64)
+    patch = reader.read(tile)
+    reader.close()
+    assert patch is not None
+    assert patch.pan_rect == tile.grow(*job.halo)
