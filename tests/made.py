@@ -37,16 +37,16 @@ def write_raster(path: Path, data: np.ndarray, **profile: Any) -> Path:
 
 
 def texture(shape: tuple[int, int], seed: int = 0, scales: tuple[int, ...] = (1, 3, 8, 24)) -> np.ndarray:
-    """A float32 image in about [0, 1] with detail at every scale."""
+    """A float32 image in [0, 1] with detail at every scale."""
     rng = np.random.default_rng(seed)
-    rows, cols = np.mgrid[: shape[0], : shape[1]]
-    image = np.zeros(shape)
+    rows, cols = (np.arange(size, dtype=np.float32) for size in shape)
+    image = np.outer(np.sign(np.sin(rows / 17)), np.sign(np.sin(cols / 13)))
     for scale in scales:
-        for _ in range(4):
-            angle, phase = rng.uniform(0, 2 * np.pi, 2)
-            wave = (np.cos(angle) * rows + np.sin(angle) * cols) / scale + phase
-            image += np.sin(wave) * np.sqrt(scale)
-    image += np.sign(np.sin(rows / 17)) * np.sign(np.sin(cols / 13))
+        for angle, phase in rng.uniform(0, 2 * np.pi, (4, 2)):
+            # A plane wave as outer products: the sine of a sum of row and column angles.
+            along, across = np.cos(angle) * rows / scale + phase, np.sin(angle) * cols / scale
+            waves = np.outer(np.sin(along), np.cos(across)) + np.outer(np.cos(along), np.sin(across))
+            image += np.float32(np.sqrt(scale)) * waves
     low, high = image.min(), image.max()
     return ((image - low) / (high - low)).astype(np.float32)
 

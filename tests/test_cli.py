@@ -10,13 +10,15 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import rasterio
+from rasterio.transform import from_origin
 from typer.testing import CliRunner, Result
 
 import geosharp
 from geosharp.cli import app
-from tests.made import make_pair
+from tests.made import ORIGIN, write_raster
 
 
 def run(*arguments: object) -> Result:
@@ -166,7 +168,10 @@ def geosharp_process(*arguments: object, **options: object) -> subprocess.Popen[
 def test_a_killed_run_leaves_nothing_visible_and_the_next_one_cleans(
     tmp_path: Path, how: signal.Signals
 ) -> None:
-    pan, ms = make_pair(tmp_path, pan_shape=(1024, 1024))
+    rng = np.random.default_rng(0)
+    pan = write_raster(tmp_path / "pan.tif", rng.integers(1, 2000, (1, 1024, 1024)).astype("uint16"))
+    coarse = rng.integers(1, 2000, (3, 256, 256)).astype("uint16")
+    ms = write_raster(tmp_path / "ms.tif", coarse, transform=from_origin(*ORIGIN, 4, 4))
     folder = tmp_path / "results"
     folder.mkdir()
     out = folder / "out.tif"

@@ -13,12 +13,12 @@ import numpy as np
 import rasterio
 from made_pair import LAYOUT
 
+from geosharp.engine.patches import PatchReader
 from geosharp.engine.plan import make_plan
 from geosharp.engine.stream import Fused, stream
 from geosharp.raster.environment import gdal_settings
 from geosharp.raster.grid import Rect, tiles
 from geosharp.raster.output import BandInfo, Content, OutputFormat, SceneWriter
-from geosharp.engine.patches import PatchReader
 from geosharp.raster.scene import Patch, Scene, open_scene
 
 HALO = (40, 40)

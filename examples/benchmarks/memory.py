@@ -28,7 +28,8 @@ def main() -> None:
         out, log = Path(temporary) / "out.tif", Path(temporary) / "log.txt"
         first = None
         print(
-            f"{options.method}, 4 bands uint16, overviews and all\n{'PAN':>16} {'MB':>8} {'ratio':>7} {'s':>8}"
+            f"{options.method}, 4 bands uint16, overviews and all\n"
+            f"{'PAN':>16} {'MB':>8} {'ratio':>7} {'s':>8}"
         )
         for size in map(int, options.sizes.split(",")):
             pan, ms = make_pair(options.folder or Path(temporary), size)

@@ -21,7 +21,7 @@ TILES = (128, 512, 2048, 65536)
 def differing(
     pan: Path, ms: Path, method: str, dtype: str | None, folder: Path
 ) -> dict[int, tuple[float, float]]:
-    """Per tile size: share of values that differ from the whole scene's at once, and the largest difference."""
+    """Per tile size: share of values unlike those of the scene as one tile, and the largest difference."""
     fused = {}
     for tile in TILES:
         out = folder / f"{method}_{tile}.tif"

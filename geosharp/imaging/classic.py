@@ -245,8 +245,9 @@ def _modulate(
             fused.add_(pan - coarse[kernel], alpha=gain)
             continue
         dark = level / gain
-        # Below a twentieth of the mean the quotient is noise.
-        quotient = (pan + dark).div_((coarse[kernel] + dark).clamp_(min=0.05 * dark))
+        # PAN over its low resolution; below a twentieth of the mean that would be noise.
+        floor = (coarse[kernel] + dark).clamp_(min=0.05 * dark)
+        quotient = (pan - coarse[kernel]).div_(floor).add_(1.0)
         fused.add_(level).mul_(quotient.clamp_(0.0, _MAX_MODULATION)).sub_(level)
     return result
 

@@ -28,9 +28,9 @@ def fill_holes(x: Tensor, valid: Tensor | None) -> Tensor:
 
 
 def _reach(holes: Tensor) -> slice:
-    """The part of a line that filling its `holes` reads and writes."""
+    """The part of a line that filling its `holes` reads and writes: they and their rim."""
     at = torch.nonzero(holes)
-    return slice(max(int(at[0]) - FILL_REACH, 0), int(at[-1]) + FILL_REACH + 1)
+    return slice(max(int(at[0]) - 1, 0), int(at[-1]) + 2)
 
 
 def _fill_rings(x: Tensor, valid: Tensor) -> Tensor:

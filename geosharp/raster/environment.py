@@ -14,7 +14,6 @@ def gdal_settings(cache: int) -> Iterator[None]:
     with rasterio.Env(
         GDAL_CACHEMAX=cache,
         GDAL_TIFF_INTERNAL_MASK=True,
-        GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR",
         GDAL_HTTP_MAX_RETRY=3,
         GDAL_HTTP_RETRY_DELAY=1,
     ):

@@ -209,6 +209,41 @@ def test_modulation_stays_finite_and_bounded_over_the_darkest_ground() -> None:
     assert float((fused + 100).max()) <= 8 * 1.01
 
 
+@pytest.mark.parametrize("level", [-2.0, -1.0, -0.97, 0.0, 5.0])
+def test_modulation_changes_nothing_where_pan_has_no_detail_however_dark(level: float) -> None:
+    scene = plain_scene()
+    injection = METHODS["glp-hpm"](scene.moments)
+    assert injection.levels is not None
+    dark = float((injection.levels / injection.gains)[0])
+    flat = dataclasses.replace(scene.pair, pan=torch.full_like(scene.pair.pan, level * dark))
+    fused = dataclasses.replace(scene, pair=flat).fuse(injection)
+    assert torch.allclose(fused, scene.fuse(METHODS["exp"](scene.moments)), atol=0.05)
+
+
+def test_modulation_does_not_turn_noise_over_black_into_detail() -> None:
+    scene = plain_scene()
+    injection = METHODS["glp-hpm"](scene.moments)
+    assert injection.levels is not None
+    dark = float((injection.levels / injection.gains)[0])
+    noise = torch.randn(scene.pair.pan.shape, generator=torch.Generator().manual_seed(0))
+    black = dataclasses.replace(scene.pair, pan=dark * (0.001 * noise - 1))
+    fused = dataclasses.replace(scene, pair=black).fuse(injection)[0]
+    plain = scene.fuse(METHODS["exp"](scene.moments))[0]
+    assert float((fused - plain).std()) < 0.05 * float(injection.levels[0])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_holes_in_a_flat_image_leave_no_trace(method: str) -> None:
+    """Far from the centres, where a hole that is not filled deep enough would show."""
+    scene = odd_scene()
+    assert scene.pair.pan_valid is not None
+    assert scene.pair.ms_valid is not None
+    flat = dataclasses.replace(scene.pair, pan=500 * scene.pair.pan_valid, ms=400 * scene.pair.ms_valid)
+    injection = METHODS[method](scene.moments)
+    fused = dataclasses.replace(scene, pair=flat).fuse(injection)[valid_pan_pixels(scene)]
+    assert float((fused - 400).abs().max()) < 0.01
+
+
 def test_collinear_bands_share_the_weight() -> None:
     truth = plain_scene().truth[[0, 0, 1]]
     scene = make_synthetic(truth=truth, mix=(0.25, 0.25, 0.5))

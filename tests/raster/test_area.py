@@ -191,7 +191,7 @@ def test_polygons_that_miss_the_scene_or_every_centre_are_refused(tmp_path: Path
         '{"type": "LineString", "coordinates": [[15, 41], [16, 42]]}',
         '{"type": "Feature", "geometry": null}',
         '{"crs": "x", "type": "Polygon", "coordinates": [[[15, 41], [16, 41], [16, 42], [15, 41]]]}',
-        '{"crs": {"properties": {"name": "No"}}, "type": "Polygon", "coordinates": [[[1, 1], [2, 1], [2, 2]]]}',
+        '{"crs": {"properties":{"name":"No"}}, "type": "Polygon", "coordinates": [[[1, 1], [2, 1], [2, 2]]]}',
         '{"type": "Polygon", "coordinates": [[[1e300, 41], [16, 41], [16, 1e300], [1e300, 41]]]}',
         "[" * 100_000,
         "\u00e9\u00e9",

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from geosharp.demo_surface import CODE, FINE, Floats, Place, Surface, noise, render
+from geosharp.demo.surface import CODE, FINE, Floats, Place, Surface, noise, render
 
 _CARS = [CODE[name] for name in ("white car", "grey car", "grey car", "black car", "red car", "blue car")]
 _HARD = [CODE[name] for name in ("water", "shallows", "asphalt", "old asphalt", "concrete", "paint")]

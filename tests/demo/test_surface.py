@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from geosharp.demo_surface import CODE, FINE, MATERIALS, Surface, noise, render
+from geosharp.demo.surface import CODE, FINE, MATERIALS, Surface, noise, render
 
 
 def plain(material: str, shape: tuple[int, int] = (64, 64)) -> Surface:

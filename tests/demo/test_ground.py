@@ -7,8 +7,8 @@ from functools import cache
 import numpy as np
 import pytest
 
-from geosharp.demo_ground import make_scene, paint_ground
-from geosharp.demo_surface import CODE, FINE, render
+from geosharp.demo.ground import make_scene, paint_ground
+from geosharp.demo.surface import CODE, FINE, render
 
 SHAPE = (320, 384)
 BLUE, GREEN, RED, NIR = range(4)

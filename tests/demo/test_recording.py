@@ -8,7 +8,8 @@ from functools import cache
 import numpy as np
 import pytest
 
-from geosharp.demo import degrade, make_scene, observe
+from geosharp.demo.ground import make_scene
+from geosharp.demo.recording import degrade, observe
 from geosharp.errors import UsageError
 
 

@@ -1,0 +1,80 @@
+"""What a fused file says is what MS said, on PAN's grid."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import rasterio
+
+from geosharp.raster.area import Area
+from geosharp.raster.content import fused_content, fused_pixels
+from geosharp.raster.grid import Rect
+from geosharp.raster.scene import Scene, open_scene
+from tests.made import make_pair
+
+
+def declared(folder: Path, pan: float | None, ms: float | None, dtype: str = "uint16") -> Scene:
+    pair = make_pair(folder, pan_shape=(64, 64), dtype=dtype)
+    for path, nodata in zip(pair, (pan, ms), strict=True):
+        if nodata is not None:
+            with rasterio.open(path, "r+") as raster:
+                raster.nodata = nodata
+    return open_scene(*pair)
+
+
+@pytest.mark.parametrize(
+    ("pan", "ms", "dtype", "expected"),
+    [
+        (None, None, None, None),
+        (None, 7, None, 7),
+        (9, 7, None, 7),
+        (9, None, None, 9),
+        (9, 4000, "uint8", 9),
+        (4000, 4000, "uint8", 0),
+        (4000, 4000, "int16", 4000),
+        (None, 65535, "float32", 65535),
+    ],
+)
+def test_no_data_is_ms_then_pans_then_chosen_and_always_held_by_the_type(
+    tmp_path: Path, pan: float | None, ms: float | None, dtype: str | None, expected: float | None
+) -> None:
+    scene = declared(tmp_path, pan, ms)
+    assert fused_pixels(scene, Area(scene.area), dtype).nodata == expected
+
+
+def test_floats_without_no_data_get_nan(tmp_path: Path) -> None:
+    scene = declared(tmp_path, None, None, "float32")
+    nodata = fused_pixels(scene, Area(scene.area), None).nodata
+    assert nodata is not None
+    assert nodata != nodata
+
+
+def test_limits_are_those_of_nbits_only_in_ms_own_type(tmp_path: Path) -> None:
+    scene = open_scene(*make_pair(tmp_path, pan_shape=(64, 64), ms_profile={"nbits": 12}))
+    assert fused_pixels(scene, Area(scene.area), None).limits == (0, 4095)
+    assert fused_pixels(scene, Area(scene.area), "int16").limits == (-32768, 32767)
+    assert fused_pixels(scene, Area(scene.area), "float32").limits is None
+
+
+def test_a_part_beyond_ms_is_masked_and_lies_where_pan_does(tmp_path: Path) -> None:
+    scene = declared(tmp_path, None, None)
+    inner, outer = Area(Rect(8, 4, 20, 30)), Area(scene.area.grow(1, 0))
+    content = fused_content(scene, inner, fused_pixels(scene, inner, None), {"GEOSHARP_X": "y"})
+    assert not content.masked
+    assert content.grid == scene.grid.crop(Rect(8, 4, 20, 30))
+    assert content.tags[""]["GEOSHARP_X"] == "y"
+    assert "AREA_OR_POINT" not in content.tags[""]
+    pixels = fused_pixels(scene, outer, None)
+    assert pixels.nodata == 0
+    assert fused_content(scene, outer, pixels, {}).masked
+
+
+def test_a_name_outweighs_the_colour_a_band_is_marked_with(tmp_path: Path) -> None:
+    pan, ms = make_pair(tmp_path, pan_shape=(64, 64), dtype="uint8", ms_profile={"photometric": "RGB"})
+    with rasterio.open(ms, "r+") as raster:
+        raster.descriptions = ("blue", "green", "red", "nir")
+    scene = open_scene(pan, ms, sensor="ikonos")
+    content = fused_content(scene, Area(scene.area), fused_pixels(scene, Area(scene.area), None), {})
+    assert [band.colorinterp for band in content.bands] == ["blue", "green", "red", "undefined"]
+    assert [band.name for band in content.bands] == ["blue", "green", "red", "nir"]
