@@ -193,6 +193,18 @@ def test_a_failure_ends_the_work_soon_and_lets_all_go(where: str) -> None:
     assert len(writer.order) <= 22
 
 
+def test_after_a_failure_no_more_tiles_are_taken_up() -> None:
+    job = Counting(slow=0.1)
+    writer = Memory(job)
+    skipped, first, *_ = tiles(AREA, TILE)
+    assert (skipped.col % 3 == 1, first.col % 3 == 1) == (True, False)
+    writer.fail = first.move(-AREA.row, -AREA.col)
+    with pytest.raises(RuntimeError, match=BOOM):
+        run(job, writer, readers=1, threads=1)
+    # The one before, the one that failed, and the one that was being computed.
+    assert len(job.computed) <= 3
+
+
 def test_a_failure_comes_after_the_tiles_before_it() -> None:
     job = Counting()
     writer = Memory(job)
