@@ -10,12 +10,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from geosharp.errors import GeosharpError
+from geosharp.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from geosharp.fusion import FuseResult, fuse
     from geosharp.raster.scene import Scene, open_scene
 
-__version__ = "0.1.0"
 __all__ = ["FuseResult", "GeosharpError", "Scene", "__version__", "fuse", "open_scene"]
 
 _HOMES = {

@@ -11,8 +11,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-import geosharp
 from geosharp.errors import GeosharpError, ResourceError, UsageError
+from geosharp.version import __version__
 
 
 class Commands(TyperGroup):
@@ -93,7 +93,7 @@ def main_options(
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
     if version:
-        typer.echo(f"geosharp {geosharp.__version__}")
+        typer.echo(f"geosharp {__version__}")
         raise typer.Exit
     context.obj = {"verbose": verbose, "quiet": quiet}
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 
-import geosharp
 from geosharp.engine.plan import Plan, make_plan
 from geosharp.engine.stream import Job, ProgressCallback, stream
 from geosharp.errors import UsageError
@@ -23,6 +22,7 @@ from geosharp.raster.output import OutputFormat, SceneWriter, check_target
 from geosharp.raster.pixels import Pixels
 from geosharp.raster.preview import check_preview, write_preview
 from geosharp.raster.scene import Scene, open_scene
+from geosharp.version import __version__
 
 FilePath = str | os.PathLike[str]
 
@@ -218,7 +218,7 @@ def _lineage(
     }
     parameters |= {key: value for key, value in chosen.items() if value is not None}
     return {
-        "GEOSHARP_VERSION": geosharp.__version__,
+        "GEOSHARP_VERSION": __version__,
         "GEOSHARP_METHOD": method,
         "GEOSHARP_SENSOR": f"{scene.sensor.title} ({scene.sensor_reason})",
         "GEOSHARP_PARAMETERS": json.dumps(parameters, sort_keys=True, default=str),

@@ -19,6 +19,9 @@ _DEFAULT_MEMORY = 1200 * 2**20
 _BASE = 120 * 2**20
 _TORCH = 300 * 2**20
 _BLOCK = 512
+_THREADS_PER_READER = 4
+# What is in the names of files that lie on a server.
+_FAR = ("://", "/vsicurl", "/vsis3", "/vsigs", "/vsiaz", "/vsiadls", "/vsioss", "/vsiswift", "/vsiwebhdfs")
 
 
 @dataclass(frozen=True)
@@ -48,11 +51,11 @@ def make_plan(
     max_memory: int | None = None,
 ) -> Plan:
     """Choose what the caller leaves open; the tile is halved until the estimate is under `max_memory`."""
-    threads = _check("--threads", threads, 1, "one or more") or os.cpu_count() or 1
+    threads = _check("--threads", threads, 1, "one or more") or available_cores()
     size = _check("--tile", tile, MIN_TILE, f"at least {MIN_TILE} PAN pixels") or _DEFAULT_TILE
     largest = size = math.ceil(size / multiple) * multiple
     limit = _DEFAULT_MEMORY if max_memory is None else max_memory
-    readers = 1 if scene.pan.block[1] >= scene.grid.shape[1] else min(2, threads)
+    readers = _readers(scene, threads)
     while True:
         cache = _cache(scene, size, halo)
         memory = cache + _memory(scene, area, size, halo, dtype, readers, threads, tensors)
@@ -60,7 +63,8 @@ def make_plan(
             break
         if tile is not None or size // 2 < max(MIN_TILE, multiple):
             if threads > 1:
-                threads, readers, size = threads - 1, 1, largest
+                threads, size = threads - 1, largest
+                readers = _readers(scene, threads)
                 continue
             if max_memory is None:
                 break
@@ -74,6 +78,26 @@ def make_plan(
     rows = math.ceil(area.stop_row / size) - area.row // size
     cols = math.ceil(area.stop_col / size) - area.col // size
     return Plan(area, size, halo, rows * cols, readers, threads, memory, cache)
+
+
+def available_cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _readers(scene: Scene, threads: int) -> int:
+    """One handle feeds several computing threads; each more decodes some blocks again.
+
+    Files on a server answer late rather than slowly: several requests at once hide that.
+    """
+    names = [source.name for source in (scene.pan, *scene.ms)]
+    if any(mark in name for name in names for mark in _FAR):
+        return 4
+    if scene.pan.block[1] >= scene.grid.shape[1]:
+        return 1
+    return max(1, min(8, threads // _THREADS_PER_READER))
 
 
 def _check(flag: str, value: int | None, least: int, needed: str) -> int | None:

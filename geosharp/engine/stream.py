@@ -57,7 +57,10 @@ class Writer(Protocol):
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the work is; `pixels` of `total_pixels` PAN pixels are written after `seconds`."""
+    """How far the work is: `pixels` of `total_pixels` PAN pixels are written after `seconds`.
+
+    stage: "fuse" while tiles come, then once "finish" for overviews and checks.
+    """
 
     stage: str
     tiles: int
@@ -118,15 +121,19 @@ def _stream(
         tally.count(tile, fused is not None)
 
     try:
-        for index, tile in enumerate(tiles):
-            # Neighbours in a row go to one handle: they share blocks in its cache.
-            turn = index // 4 % len(handles)
+        row, col = None, 0
+        for tile in tiles:
+            row, col = tile.row, col + 1 if tile.row == row else 0
+            # Neighbours go to one handle, along a row and from row to row: they share blocks in its cache.
+            turn = col // 4 % len(handles)
             patch = reading[turn].submit(handles[turn].read, tile)
             under_way.append((tile, computing.submit(_compute, job, tile, patch)))
             if len(under_way) > 2 * threads + len(handles):
                 write_next()
         while under_way:
             write_next()
+        # What is left to the writer takes time too: overviews, checks, the rename.
+        tally.tell("finish")
     finally:
         # First no pool takes up more work, then all are waited for.
         for wait in (False, True):
@@ -155,8 +162,9 @@ class _Tally:
         self.filled += filled
         self._tiles += 1
         self._pixels += tile.area
+        self.tell("fuse")
+
+    def tell(self, stage: str) -> None:
         if self._progress is not None:
             seconds = time.perf_counter() - self._start
-            self._progress(
-                Progress("fuse", self._tiles, self._total[0], self._pixels, self._total[1], seconds)
-            )
+            self._progress(Progress(stage, self._tiles, self._total[0], self._pixels, self._total[1], seconds))

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from geosharp.engine.plan import MIN_TILE, make_plan
+from geosharp.engine.plan import MIN_TILE, available_cores, make_plan
 from geosharp.errors import ResourceError, UsageError
 from geosharp.raster.grid import Rect, tiles
 from geosharp.raster.scene import Scene, open_scene
@@ -26,7 +26,7 @@ def test_what_is_asked_for_is_done(scene: Scene) -> None:
 
 
 def test_by_default_every_core_computes(scene: Scene) -> None:
-    assert make_plan(scene, AREA, HALO, "uint16", max_memory=64_000 * MB).threads == os.cpu_count()
+    assert make_plan(scene, AREA, HALO, "uint16", max_memory=64_000 * MB).threads == available_cores()
 
 
 @pytest.mark.parametrize("limit", [640, 800, 1000, 2000, 8000])
@@ -36,7 +36,7 @@ def test_the_estimate_is_under_the_limit(scene: Scene, limit: int, threads: int)
     assert plan.memory <= limit * MB
     assert plan.tile >= MIN_TILE
     assert 1 <= plan.threads <= threads
-    assert 1 <= plan.readers <= 2
+    assert plan.readers >= 1
 
 
 def test_the_tile_gives_way_before_the_threads(scene: Scene) -> None:
@@ -121,3 +121,17 @@ def test_the_block_cache_is_counted_and_bounded(scene: Scene) -> None:
     plan = make_plan(scene, AREA, HALO, "uint16", tile=512, threads=2)
     assert 32 * MB <= plan.cache <= 256 * MB
     assert plan.cache < plan.memory
+
+
+def test_readers_follow_the_threads_and_where_the_files_lie(made_pair: tuple[Path, Path]) -> None:
+    scene = open_scene(*made_pair)
+    wide = replace(scene, pan=replace(scene.pan, block=(16, 16)))
+
+    def readers(of: Scene, threads: int) -> int:
+        return make_plan(of, of.area, (8, 8), "uint16", threads=threads).readers
+
+    assert [readers(wide, threads) for threads in (1, 2, 4, 16, 64)] == [1, 1, 1, 4, 8]
+    # Strips: every handle would decode all of them.
+    assert readers(scene, 16) == 1
+    far = replace(wide, pan=replace(wide.pan, name="/vsicurl/http://localhost/pan.tif"))
+    assert readers(far, 2) == 4
