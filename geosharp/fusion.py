@@ -114,7 +114,7 @@ def fuse(
     ):
         filled = stream(
             _make_job(scene, method, weights, part, pixels, plan.threads, warnings),
-            tiles(plan.area, plan.tile),
+            tiles(plan.area, plan.tile, plan.strip),
             writer,
             plan.area,
             total_tiles=plan.tiles,

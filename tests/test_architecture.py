@@ -52,7 +52,9 @@ NEVER_IN = {"torch": {"raster", "errors", "terminal", "cli", "__main__", "__init
 PRINTING = {"cli", "terminal"}
 VAGUE = {"common", "helper", "helpers", "manager", "misc", "util", "utils"}
 # Library modules without a test module of their own, each with the reason.
-UNMIRRORED: dict[str, str] = {"version": "one constant, compared with the package's metadata by test_packaging"}
+UNMIRRORED: dict[str, str] = {
+    "version": "one constant, compared with the package's metadata by test_packaging",
+}
 # Test modules at the top whose subject is not one module of the library.
 OWN_SUBJECT = {
     "test_architecture",

@@ -60,7 +60,7 @@ def copy_by_engine(pan: str, ms: str, out: str) -> None:
     ):
         stream(
             CopyJob(scene),
-            tiles(plan.area, plan.tile),
+            tiles(plan.area, plan.tile, plan.strip),
             writer,
             plan.area,
             total_tiles=plan.tiles,

@@ -19,6 +19,7 @@ _DEFAULT_MEMORY = 1200 * 2**20
 _BASE = 120 * 2**20
 _TORCH = 300 * 2**20
 _BLOCK = 512
+_STRIP = 8192
 _THREADS_PER_READER = 4
 # What is in the names of files that lie on a server.
 _FAR = ("://", "/vsicurl", "/vsis3", "/vsigs", "/vsiaz", "/vsiadls", "/vsioss", "/vsiswift", "/vsiwebhdfs")
@@ -26,10 +27,12 @@ _FAR = ("://", "/vsicurl", "/vsis3", "/vsigs", "/vsiaz", "/vsiadls", "/vsioss", 
 
 @dataclass(frozen=True)
 class Plan:
-    """area: PAN pixels of the result; tile, halo in PAN pixels; memory, cache in bytes (an estimate)."""
+    """area: PAN pixels of the result; tile, halo in PAN pixels; strip: columns that are worked through from
+    top to bottom before the next, None for all at once; memory, cache in bytes (an estimate)."""
 
     area: Rect
     tile: int
+    strip: int | None
     halo: tuple[int, int]
     tiles: int
     readers: int
@@ -57,7 +60,8 @@ def make_plan(
     limit = _DEFAULT_MEMORY if max_memory is None else max_memory
     readers = _readers(scene, threads)
     while True:
-        cache = _cache(scene, size, halo)
+        strip = _strip(scene, area, size)
+        cache = _cache(scene, size, halo, strip)
         memory = cache + _memory(scene, area, size, halo, dtype, readers, threads, tensors)
         if memory <= limit or (tile is not None and max_memory is None):
             break
@@ -77,7 +81,7 @@ def make_plan(
         size = size // 2 // multiple * multiple
     rows = math.ceil(area.stop_row / size) - area.row // size
     cols = math.ceil(area.stop_col / size) - area.col // size
-    return Plan(area, size, halo, rows * cols, readers, threads, memory, cache)
+    return Plan(area, size, strip, halo, rows * cols, readers, threads, memory, cache)
 
 
 def available_cores() -> int:
@@ -106,13 +110,26 @@ def _check(flag: str, value: int | None, least: int, needed: str) -> int | None:
     return value
 
 
-def _cache(scene: Scene, tile: int, halo: tuple[int, int]) -> int:
+def _strip(scene: Scene, area: Rect, tile: int) -> int | None:
+    """So many columns that the blocks a row of tiles shares with the next are few enough to be kept.
+
+    Not where a file's blocks are as wide as the file, nor where tiles do not coincide with the output's
+    blocks: those that two strips share would wait for the second.
+    """
+    striped = any(source.block[1] >= source.grid.shape[1] for source in (scene.pan, *scene.ms))
+    if striped or area.row % _BLOCK or area.col % _BLOCK or tile % _BLOCK or area.width <= _STRIP:
+        return None
+    return max(_STRIP // tile, 1) * tile
+
+
+def _cache(scene: Scene, tile: int, halo: tuple[int, int], strip: int | None) -> int:
     """GDAL's block cache: the rows of blocks that a row of tiles reads, so that none is decoded twice."""
     total = 0
     sources = ((scene.pan, 1.0, 1), *((ms, scene.relation.ratio[0], len(ms.bands)) for ms in scene.ms))
     for source, ratio, bands in sources:
         rows = (tile + 2 * halo[0]) / ratio + 2 * source.block[0]
-        total += int(rows * source.grid.shape[1] * bands * np.dtype(source.dtype).itemsize)
+        cols = source.grid.shape[1] if strip is None else (strip + 2 * halo[1]) / ratio + 2 * source.block[1]
+        total += int(rows * min(cols, source.grid.shape[1]) * bands * np.dtype(source.dtype).itemsize)
     return min(max(total, 32 * 2**20), 256 * 2**20)
 
 

@@ -12,7 +12,10 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
+from geosharp.engine import heap
 from geosharp.raster.grid import Rect
+
+_TRIM_EVERY = 32  # tiles
 
 
 @dataclass(frozen=True)
@@ -162,9 +165,12 @@ class _Tally:
         self.filled += filled
         self._tiles += 1
         self._pixels += tile.area
+        if self._tiles % _TRIM_EVERY == 0:
+            heap.trim()
         self.tell("fuse")
 
     def tell(self, stage: str) -> None:
         if self._progress is not None:
             seconds = time.perf_counter() - self._start
-            self._progress(Progress(stage, self._tiles, self._total[0], self._pixels, self._total[1], seconds))
+            total_tiles, total_pixels = self._total
+            self._progress(Progress(stage, self._tiles, total_tiles, self._pixels, total_pixels, seconds))

@@ -214,11 +214,17 @@ def relate(pan: Grid, ms: Grid) -> Relation | str:
     return relation
 
 
-def tiles(area: Rect, tile: int) -> Iterator[Rect]:
-    """Cut `area` row by row along multiples of `tile` counted from pixel (0, 0)."""
-    for row in range(area.row // tile * tile, area.stop_row, tile):
-        for col in range(area.col // tile * tile, area.stop_col, tile):
-            yield Rect(row, col, tile, tile).intersect(area)
+def tiles(area: Rect, tile: int, strip: int | None = None) -> Iterator[Rect]:
+    """Cut `area` row by row along multiples of `tile` counted from pixel (0, 0).
+
+    strip: so many columns, a multiple of `tile`, from top to bottom before the next; None for all at once.
+    """
+    first, stop = area.col // tile * tile, area.stop_col
+    for left in range(first, stop, strip or stop - first):
+        right = stop if strip is None else min(left + strip, stop)
+        for row in range(area.row // tile * tile, area.stop_row, tile):
+            for col in range(left, right, tile):
+                yield Rect(row, col, tile, tile).intersect(area)
 
 
 def _without_float_noise(relation: Relation, ms_shape: tuple[int, int]) -> Relation:

@@ -81,7 +81,8 @@ class Content:
 class SceneWriter:
     """Writes one GeoTIFF; it appears under its name only when the `with` block ends without error.
 
-    Tiles come row by row, from one thread, each pixel at most once; their size and origin are free.
+    Tiles come row by row (also in strips that end on blocks), from one thread, each pixel at most
+    once; their size and origin are free.
     Pixels that never come are nodata and masked. Tiles no higher than a block (512), or all of them
     coinciding with blocks, give the same bytes for the same calls.
     """

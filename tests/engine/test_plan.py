@@ -135,3 +135,21 @@ def test_readers_follow_the_threads_and_where_the_files_lie(made_pair: tuple[Pat
     assert readers(scene, 16) == 1
     far = replace(wide, pan=replace(wide.pan, name="/vsicurl/http://localhost/pan.tif"))
     assert readers(far, 2) == 4
+
+
+def test_wide_scenes_are_worked_through_in_strips_where_blocks_allow(made_pair: tuple[Path, Path]) -> None:
+    scene = open_scene(*made_pair)
+    blocks = replace(
+        scene, pan=replace(scene.pan, block=(16, 16)), ms=(replace(scene.ms[0], block=(16, 16)),)
+    )
+
+    def strip(of: Scene, area: Rect, tile: int | None = None) -> int | None:
+        return make_plan(of, area, (8, 8), "uint16", tile=tile).strip
+
+    wide = Rect(0, 512, 4096, 40_000)
+    assert strip(blocks, wide) == 8192
+    assert strip(blocks, wide, 2048) == 8192
+    assert strip(blocks, Rect(0, 512, 40_000, 4096)) is None
+    assert strip(blocks, wide.move(0, 100)) is None
+    assert strip(blocks, wide, 640) is None
+    assert strip(scene, wide) is None

@@ -255,6 +255,8 @@ def test_progress_only_grows_and_ends_at_the_total() -> None:
     job = Counting()
     told: list[Progress] = []
     run(job, Memory(job), progress=told.append)
+    assert told.pop().stage == "finish"
+    assert {p.stage for p in told} == {"fuse"}
     assert [p.tiles for p in told] == list(range(1, len(list(tiles(AREA, TILE))) + 1))
     assert all(a.pixels < b.pixels and a.seconds <= b.seconds for a, b in pairwise(told))
     assert (told[-1].tiles, told[-1].pixels) == (told[-1].total_tiles, told[-1].total_pixels)

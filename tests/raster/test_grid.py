@@ -185,3 +185,13 @@ def test_a_turn_that_moves_no_pixel_is_none() -> None:
     assert math.isclose(
         related(barely, Grid((25, 30), Affine(4, 0, 0, 0, -4, 0), UTM)).ratio[0], 4, rel_tol=1e-9
     )
+
+
+def test_strips_hold_the_same_tiles_from_top_to_bottom() -> None:
+    area = Rect(10, 130, 300, 500)
+    strips = list(tiles(area, 64, 128))
+    assert sorted(strips, key=lambda t: (t.row, t.col)) == list(tiles(area, 64))
+    columns = [tile.col // 128 for tile in strips]
+    assert columns == sorted(columns)
+    first = [tile for tile in strips if tile.col < 256]
+    assert [tile.row for tile in first] == sorted(tile.row for tile in first)
