@@ -9,9 +9,7 @@ padded with whole pixels until it covers PAN, so that GDAL interpolates once, at
 from __future__ import annotations
 
 import math
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 from xml.sax.saxutils import escape
@@ -21,7 +19,6 @@ import rasterio
 from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.enums import Resampling
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import MemoryFile
 from rasterio.shutil import copy as copy_raster
 from rasterio.vrt import WarpedVRT
@@ -29,6 +26,8 @@ from rasterio.windows import Window
 
 from geosharp.errors import InputError, PairError, UsageError
 from geosharp.raster.grid import Grid, Rect, Relation
+from geosharp.raster.opening import opened, told
+from geosharp.raster.source import representable
 
 RESAMPLINGS = ("Nearest", "Bilinear", "Cubic", "CubicSpline", "Lanczos", "Average")
 _GDAL_TYPES = {
@@ -87,7 +86,7 @@ def pansharpened_vrt(
     # GDAL computes in PAN's type: an 8-bit PAN would clip a 16-bit MS.
     work = np.promote_types(pan_image.dtype, ms_image.dtype).name
     _check_bit_depth(bit_depth, work)
-    value = _representable(nodata, ms_image.dtype)
+    value = representable(nodata, ms_image.dtype)
     pan_vrt = _wrapped([(pan, 1)], pan_image, Relation((1.0, 1.0), (0.0, 0.0)), pan_image.shape, work, value)
     ms_vrt = _wrapped(ms_bands, ms_image, relation, pan_image.shape, ms_image.dtype, value)
     options = [
@@ -115,7 +114,7 @@ class BroveyReader:
     def __init__(self, vrt: str, name: str = "PAN and MS") -> None:
         """name: what errors call the pair."""
         self._name = name
-        with _told(name):
+        with told(name):
             self._raster: Any = rasterio.open(vrt)
 
     @property
@@ -142,7 +141,7 @@ class BroveyReader:
             raise ValueError(f"{rect} is not within PAN's {height} x {width} pixels")
         row, rows = _at_least(rect.row, rect.height, height)
         col, cols = _at_least(rect.col, rect.width, width)
-        with _told(self._name):
+        with told(self._name):
             data: NDArray[Any] = self._raster.read(window=Window(col, row, cols, rows))
         data = data[:, *rect.within(Rect(row, col, rows, cols))]
         if self._raster.nodata == _NAN_STAND_IN:
@@ -156,7 +155,7 @@ def warped_vrt(name: str, grid: Grid, *, nodata: float | None, resampling: str =
     The result is a name that pansharpened_vrt takes. Take "nearest" where only the rows are turned.
     """
     crs = grid.crs or CRS.from_wkt(_NO_CRS)
-    with _told(name), _quietly(), rasterio.open(name) as raster:
+    with opened(name) as raster:
         warped = WarpedVRT(
             raster,
             src_crs=raster.crs or crs,
@@ -260,7 +259,7 @@ def _at_least(start: int, size: int, limit: int) -> tuple[int, int]:
 
 
 def _look(name: str, *numbers: int) -> _Image:
-    with _told(name), _quietly(), rasterio.open(name) as raster:
+    with opened(name) as raster:
         for number in numbers:
             if not 1 <= number <= raster.count:
                 raise InputError(
@@ -330,35 +329,3 @@ def _check_bit_depth(bit_depth: int | None, work: str) -> None:
             f"1 to {bits} for pixels of type {work}",
             "leave it out to clip to the pixel type only",
         )
-
-
-def _representable(nodata: float | None, dtype: str) -> float | None:
-    """`nodata` if a pixel of `dtype` can hold it: GDAL would clip -9999 in uint16 to a valid 0."""
-    if nodata is None or "float" in dtype:
-        return nodata
-    limits = np.iinfo(dtype)
-    whole = math.isfinite(nodata) and nodata == int(nodata)
-    return nodata if whole and limits.min <= nodata <= limits.max else None
-
-
-@contextmanager
-def _told(name: str) -> Iterator[None]:
-    """GDAL's failures on reading `name` as InputErrors."""
-    try:
-        yield
-    except RasterioError as error:
-        reason = str(error.__cause__ or error).replace("\n", " ").strip().rstrip(".")
-        raise InputError(
-            name,
-            f"GDAL cannot read it ({reason})",
-            "complete files in a format that GDAL reads",
-            "check them with gdalinfo -checksum, or fetch them again",
-        ) from error
-
-
-@contextmanager
-def _quietly() -> Iterator[None]:
-    """Without rasterio's warning about a missing georeference; for the thread that opens files first."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        yield

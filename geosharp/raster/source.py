@@ -211,7 +211,7 @@ def _describe(raster: Any, name: str, role: str) -> Source:
         notes.append(f"holds {len(raster.subdatasets)} images; the first is read")
     at = [band - 1 for band in bands]
     dtype = raster.dtypes[at[0]]
-    nodata = tuple(_representable(raster.nodatavals[i], dtype) for i in at)
+    nodata = tuple(representable(raster.nodatavals[i], dtype) for i in at)
     bits = raster.tags(bands[0], ns="IMAGE_STRUCTURE").get("NBITS")
     gcps, gcps_crs = raster.gcps
     return Source(
@@ -305,7 +305,7 @@ def _tags(raster: Any) -> dict[str, dict[str, str]]:
     return tags
 
 
-def _representable(nodata: float | None, dtype: str) -> float | None:
+def representable(nodata: float | None, dtype: str) -> float | None:
     """`nodata` if a pixel of `dtype` can hold it (a uint16 never equals -9999)."""
     if nodata is None:
         return None
