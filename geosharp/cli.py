@@ -31,7 +31,7 @@ class Commands(TyperGroup):
             typer.echo(f"geosharp: {told}", err=True)
             raise typer.Exit(1) from error
         except KeyboardInterrupt as error:
-            typer.echo("geosharp: interrupted; nothing was written", err=True)
+            typer.echo("geosharp: interrupted; the output is whole or not there", err=True)
             raise typer.Exit(130) from error
 
 
@@ -79,7 +79,7 @@ SensorOption = Annotated[
         rich_help_panel="Input",
     ),
 ]
-VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Say more, GDAL's own messages too.")]
+VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Show GDAL's own messages too.")]
 QuietOption = Annotated[
     bool, typer.Option("--quiet", "-q", help="Say nothing but errors and the result's path.")
 ]

@@ -13,7 +13,7 @@ import numpy as np
 
 from geosharp.engine.plan import Plan, make_plan
 from geosharp.engine.stream import Job, ProgressCallback, stream
-from geosharp.errors import UsageError
+from geosharp.errors import PairError, UsageError
 from geosharp.raster.area import Area, find_area
 from geosharp.raster.content import fused_content, fused_pixels
 from geosharp.raster.environment import gdal_settings
@@ -87,11 +87,16 @@ def fuse(
     _check_method(method, weights)
     names = [ms] if isinstance(ms, str | os.PathLike) else list(ms)
     inputs = [os.fspath(name) for name in (pan, *names)]
-    target = Path(out)
+    target, quick_look = Path(out), None if preview is None else Path(preview)
     check_target(target, overwrite=overwrite, inputs=inputs)
-    if preview is not None:
-        check_preview(Path(preview), overwrite=overwrite, inputs=inputs)
+    if quick_look is not None:
+        check_preview(quick_look, overwrite=overwrite, inputs=inputs)
     scene = open_scene(pan, names, bands=bands, sensor=sensor)
+    # A VRT or URI names other files than it is called; none of them may be replaced.
+    inputs_on_disk = [file for source in (scene.pan, *scene.ms) for file in source.files]
+    check_target(target, overwrite=overwrite, inputs=inputs_on_disk)
+    if quick_look is not None:
+        check_preview(quick_look, overwrite=overwrite, inputs=inputs_on_disk)
     part = find_part(scene, area, extent)
     pixels = fused_pixels(scene, part, dtype)
     plan = make_plan(
@@ -122,8 +127,10 @@ def fuse(
             threads=plan.threads,
             progress=progress,
         )
-    if preview is not None:
-        write_preview(target, Path(preview), overwrite=overwrite)
+        if not filled:
+            raise _nothing_valid(scene)
+    if quick_look is not None:
+        write_preview(target, quick_look, overwrite=overwrite)
     return FuseResult(
         path=target,
         grid=content.grid,
@@ -131,7 +138,16 @@ def fuse(
         tiles=filled,
         method=method,
         warnings=tuple(warnings),
-        preview=None if preview is None else Path(preview),
+        preview=quick_look,
+    )
+
+
+def _nothing_valid(scene: Scene) -> PairError:
+    return PairError(
+        f"{scene.pan.name} and {scene.ms[0].name}",
+        "not one pixel of the result would be valid",
+        "pixels that are valid in both, inside the area",
+        "check --area and the no-data values (geosharp info shows them)",
     )
 
 

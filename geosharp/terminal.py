@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     from geosharp.demo import DemoResult
@@ -32,9 +33,11 @@ class Terminal:
 
     def say(self, kind: str, text: str, **facts: Any) -> None:
         """One message; `facts` go into its JSON form alone."""
+        if self._quiet:
+            return
         if self._json:
             sys.stderr.write(json.dumps({"event": kind, "message": text, **facts}) + "\n")
-        elif not self._quiet:
+        else:
             self._console.print(text, markup=False)
 
     def fused(self, result: FuseResult) -> None:
@@ -66,10 +69,10 @@ class Terminal:
     @contextmanager
     def progress(self) -> Iterator[ProgressCallback | None]:
         """A callback that shows progress for as long as the context lasts."""
-        if self._json:
-            yield self._tell_json
-        elif self._quiet:
+        if self._quiet:
             yield None
+        elif self._json:
+            yield self._tell_json
         elif not self._console.is_terminal:
             yield _plain_lines(self._console)
         else:
@@ -104,36 +107,43 @@ class Terminal:
 
 def print_info(seen: dict[str, Any]) -> None:
     """`preflight.inspect`'s findings as tables on stdout."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, markup=False)
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_column(style="bold")
     table.add_column()
     plan, common = seen["plan"], seen["common_area"]
-    table.add_row("sensor", f"{seen['sensor']['name']} ({seen['sensor']['told_by']})")
-    table.add_row("PAN", _file_line(seen["pan"]))
+    _row(table, "sensor", f"{seen['sensor']['name']} ({seen['sensor']['told_by']})")
+    _row(table, "PAN", _file_line(seen["pan"]))
     for source in seen["ms"]:
-        table.add_row("MS", _file_line(source))
-    table.add_row("bands", ", ".join(f"{band['name']} ({band['nyquist_gain']:g})" for band in seen["bands"]))
+        _row(table, "MS", _file_line(source))
+    _row(table, "bands", ", ".join(f"{band['name']} ({band['nyquist_gain']:g})" for band in seen["bands"]))
     (ry, rx), (dy, dx) = seen["ratio"], seen["shift_pan_px"]
     ratio = f"{ry:.7g}" if ry == rx else f"{ry:.7g} x {rx:.7g}"
-    table.add_row("ratio", f"{ratio}, MS grid shifted by {dy:+.3g}, {dx:+.3g} PAN pixels (row, col)")
+    _row(table, "ratio", f"{ratio}, MS grid shifted by {dy:+.3g}, {dx:+.3g} PAN pixels (row, col)")
     rect = common["pan_pixels"]
-    table.add_row(
+    _row(
+        table,
         "common area",
         f"{rect['width']} x {rect['height']} PAN pixels from row {rect['row']}, column {rect['col']}: "
         f"{common['share_of_pan']:.1%} of PAN, {common['share_of_ms']:.1%} of MS",
     )
-    table.add_row("bounds", ", ".join(f"{value:.9g}" for value in common["bounds"]))
-    table.add_row(
+    _row(table, "bounds", ", ".join(f"{value:.9g}" for value in common["bounds"]))
+    _row(
+        table,
         "plan",
         f"{plan['method']}: {plan['tiles']} tiles of {plan['tile']} with a halo of {max(plan['halo'])}, "
         f"{plan['threads']} threads, about {plan['memory_mb']} MB of memory",
     )
     bands, height, width = plan["output_shape"]
-    table.add_row("output", f"{width} x {height} x {bands}, {plan['output_mb_raw']} MB before compression")
+    _row(table, "output", f"{width} x {height} x {bands}, {plan['output_mb_raw']} MB before compression")
     console.print(table)
     for note in seen["notes"]:
         console.print(f"note: {note}", markup=False)
+
+
+def _row(table: Table, name: str, text: str) -> None:
+    # As Text: file and band names are not markup.
+    table.add_row(name, Text(text))
 
 
 def _file_line(file: dict[str, Any]) -> str:

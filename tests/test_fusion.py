@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
+import rasterio.shutil
 from affine import Affine
 from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
@@ -191,7 +192,12 @@ def test_holes_of_one_band_stay_that_bands(tmp_path: Path) -> None:
         data = raster.read()
         data[2, 5:9, 5:9] = 0
         raster.write(data)
-    fused = read(fuse(pan, ms, tmp_path / "out.tif").path)
+    out = fuse(pan, ms, tmp_path / "out.tif").path
+    fused = read(out)
+    with rasterio.open(out) as raster:
+        # Readers trust the mask over the no-data value: it must not call the hole of one band valid.
+        assert not raster.dataset_mask()[20:36, 20:36].any()
+        assert (raster.dataset_mask() > 0).sum() == 256 * 256 - 16 * 16
     assert (fused[2, 20:36, 20:36] == 0).all()
     assert (fused[[0, 1, 3]] > 0).all()
     assert (fused[2] > 0).sum() == 256 * 256 - 16 * 16
@@ -487,3 +493,40 @@ def test_opposite_rows_give_the_same_picture(tmp_path: Path, made_pair: tuple[Pa
             gap = np.abs((fused[:, ::-1] if flip else fused) - north)
             assert gap.max() <= 1, (method, name)
             assert (gap > 0).mean() < 0.001, (method, name)
+
+
+def test_what_a_vrt_or_uri_reads_is_never_replaced(tmp_path: Path) -> None:
+    pan, ms = make_pair(tmp_path, pan_shape=(64, 64))
+    before = pan.read_bytes(), ms.read_bytes()
+    with pytest.raises(OutputError, match="same file"):
+        fuse(pan, f"file://{ms}", ms, overwrite=True)
+    vrt = tmp_path / "pan.vrt"
+    rasterio.shutil.copy(pan, vrt, driver="VRT")
+    with pytest.raises(OutputError, match="same file"):
+        fuse(vrt, ms, pan, overwrite=True)
+    assert (pan.read_bytes(), ms.read_bytes()) == before
+
+
+@pytest.mark.parametrize("method", ["brovey", "glp"])
+def test_an_empty_result_is_refused(tmp_path: Path, method: str) -> None:
+    pan, ms = make_pair(tmp_path)
+    data = read(ms)[:, :20, :20]
+    ms = write_raster(
+        tmp_path / "part.tif", data, transform=from_origin(*ORIGIN, 4, 4), photometric="MINISBLACK"
+    )
+    x, y = ORIGIN
+    out = tmp_path / "out.tif"
+    with pytest.raises(PairError, match="not one pixel"):
+        fuse(pan, ms, out, method=method, extent="pan", area=f"{x + 150},{y - 250},{x + 250},{y - 150}")
+    assert not out.exists()
+
+
+def test_no_data_that_the_type_cannot_hold_is_replaced(tmp_path: Path) -> None:
+    pan, ms = make_pair(tmp_path, pan_shape=(64, 64), dtype="float64")
+    punch(ms, -1.7e308, [(slice(0, 3), slice(0, 3))])
+    out = fuse(pan, ms, tmp_path / "out.tif", dtype="float32").path
+    with rasterio.open(out) as fused:
+        assert np.isnan(fused.nodata)
+        valid = fused.dataset_mask() > 0
+    assert not valid[:12, :12].any()
+    assert valid.sum() == 64 * 64 - 144

@@ -50,7 +50,7 @@ class BroveyJob:
                 data = np.clip(np.rint(data), *self._pixels.limits)
             data = data.astype(self._pixels.dtype)
         self._pixels.hide_invalid(data, valid)
-        return Fused(data, None if valid is None else np.asarray(valid.any(0)))
+        return Fused(data, None if valid is None else np.asarray(valid.all(0)))
 
 
 class _Reader:

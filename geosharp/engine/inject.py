@@ -46,4 +46,4 @@ class InjectionJob:
             fused = inject(pair, self._injection, self._optics, spans(tile))
             data = to_dn(fused, self._ms_centres, self._pixels.dtype, self._pixels.limits)
         self._pixels.hide_invalid(data, valid)
-        return Fused(data, None if valid is None else np.asarray(valid.any(0)))
+        return Fused(data, None if valid is None else np.asarray(valid.all(0)))

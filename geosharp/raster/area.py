@@ -116,7 +116,7 @@ def _read_geojson(text: str, grid: Grid) -> BaseGeometry:
         found = f"'{text}', which is neither a box nor a file that can be read ({error.strerror})"
         raise InputError("--area", found, _EXPECTED, "check the box or the path") from error
     except _BROKEN as error:
-        found = f"{text}, which is not GeoJSON ({error!r})"
+        found = f"{text}, which is not GeoJSON ({type(error).__name__})"
         raise InputError("--area", found, _EXPECTED, "save the polygon as GeoJSON again") from error
     if geometry.area == 0:
         found = f"no polygon in {text}"

@@ -11,6 +11,7 @@ from geosharp.raster.carry import move_gcps, move_rpcs
 from geosharp.raster.output import BandInfo, Content
 from geosharp.raster.pixels import Pixels
 from geosharp.raster.scene import Scene
+from geosharp.raster.source import representable
 
 _COLOURS = {"red", "green", "blue"}
 
@@ -22,7 +23,7 @@ def fused_pixels(scene: Scene, part: Area, dtype: str | None) -> Pixels:
     if limits is None and np.issubdtype(np.dtype(kind), np.integer):
         info = np.iinfo(kind)
         limits = float(info.min), float(info.max)
-    return Pixels(kind, limits, _choose_nodata(scene, part, limits))
+    return Pixels(kind, limits, _choose_nodata(scene, part, kind, limits))
 
 
 def fused_content(scene: Scene, part: Area, pixels: Pixels, lineage: Mapping[str, str]) -> Content:
@@ -48,12 +49,11 @@ def _may_have_invalid(scene: Scene, part: Area) -> bool:
     return scene.may_have_invalid or part.shape is not None or part.rect.intersect(scene.area) != part.rect
 
 
-def _choose_nodata(scene: Scene, part: Area, limits: tuple[float, float] | None) -> float | None:
+def _choose_nodata(scene: Scene, part: Area, dtype: str, limits: tuple[float, float] | None) -> float | None:
     """MS's no-data value, else PAN's, if the type holds it; else one is chosen where any can be needed."""
-    for nodata in (*(scene.ms[band.source].nodata[0] for band in scene.bands), scene.pan.nodata[0]):
-        if nodata is not None and (
-            limits is None or (limits[0] <= nodata <= limits[1] and nodata == int(nodata))
-        ):
+    for declared in (*(scene.ms[band.source].nodata[0] for band in scene.bands), scene.pan.nodata[0]):
+        nodata = representable(declared, dtype)
+        if nodata is not None and (limits is None or limits[0] <= nodata <= limits[1]):
             return nodata
     if not _may_have_invalid(scene, part):
         return None

@@ -39,8 +39,9 @@ class Source:
     name: what GDAL opens; bands: 1-based numbers in the file; nodata, labels, interps, scales,
     offsets, units, band_tags: one per data band; masking: where invalid pixels are told from
     ("values" stands for no-data values and, in float data, NaN; "mask" for a mask or alpha band and
-    those); alpha: number of the alpha band, 0 for none; bits: NBITS where declared; grid: after
-    `warp`, which is set where the file is read through a WarpedVRT; flip: rows are read upside down.
+    those); files: what GDAL reads for it, a VRT's sources too; alpha: number of the alpha band, 0 for
+    none; bits: NBITS where declared; grid: after `warp`, which is set where the file is read through a
+    WarpedVRT; flip: rows are read upside down.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Source:
     gcps_crs: CRS | None
     rpcs: Any
     block: tuple[int, int]
+    files: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     alpha: int = 0
     warp: Grid | None = None
@@ -233,6 +235,7 @@ def _describe(raster: Any, name: str, role: str) -> Source:
         gcps_crs=gcps_crs,
         rpcs=raster.rpcs,
         block=tuple(raster.block_shapes[at[0]]),
+        files=tuple(raster.files),
         notes=tuple(notes),
         alpha=max(alpha, default=0),
     )
@@ -310,7 +313,7 @@ def representable(nodata: float | None, dtype: str) -> float | None:
     if nodata is None:
         return None
     if "float" in dtype:
-        fits = not math.isfinite(nodata) or abs(nodata) <= np.finfo(dtype).max
+        fits = not math.isfinite(nodata) or abs(nodata) <= float(np.finfo(dtype).max)
         return float(nodata) if fits else None
     limits = np.iinfo(dtype)
     whole = math.isfinite(nodata) and nodata == int(nodata)
