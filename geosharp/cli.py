@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -306,6 +307,10 @@ def demo_command(
 
 def main() -> None:
     """Entry point of the `geosharp` command."""
+    # Ends that schedulers and closed sessions send are Ctrl-C to us: temporaries go, old results stay.
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.default_int_handler)
     app()
 
 
