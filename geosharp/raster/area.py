@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from affine import Affine
 from rasterio.crs import CRS
-from rasterio.features import rasterize
 from rasterio.warp import transform_geom
-from shapely import make_valid, segmentize, union_all
+from shapely import contains_xy, make_valid, segmentize, union_all
 from shapely.affinity import affine_transform
 from shapely.errors import GeometryTypeError
 from shapely.geometry import MultiPolygon, box, shape
@@ -47,13 +45,11 @@ class Area:
         """(row, col) over PAN pixels `rect`: which are in the area; None where all are."""
         if self.shape is None or self.shape.contains(box(rect.col, rect.row, rect.stop_col, rect.stop_row)):
             return None
-        burnt = rasterize(
-            [(self.shape, 1)],
-            out_shape=rect.shape,
-            transform=Affine.translation(rect.col, rect.row),
-            dtype="uint8",
+        # Not rasterio's rasterize: it changes the process's warning filters, and tiles come in many threads.
+        cols, rows = np.meshgrid(
+            np.arange(rect.col, rect.stop_col) + 0.5, np.arange(rect.row, rect.stop_row) + 0.5
         )
-        return np.asarray(burnt, bool)
+        return np.asarray(contains_xy(self.shape, cols, rows), bool)
 
 
 def find_area(text: str, grid: Grid, within: Rect) -> Area:
