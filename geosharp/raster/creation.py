@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -10,10 +9,11 @@ import numpy as np
 import rasterio
 import rasterio.shutil
 from rasterio._err import CPLE_BaseError
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
 
 from geosharp.errors import UsageError
+from geosharp.raster.opening import quietly
 
 BLOCK = 512
 _COMPRESSIONS = ("NONE", "LZW", "PACKBITS", "DEFLATE", "LZMA", "ZSTD", "JPEG", "WEBP", "LERC", "LERC_DEFLATE",
@@ -158,8 +158,7 @@ def try_creation(form: OutputFormat, dtype: str, count: int) -> None:
         ", ".join(f"{key}={value}" for key, value in form.creation.items()) + f" for {count} {dtype} bands"
     )
     try:
-        with warnings.catch_warnings(), rasterio.Env(GDAL_PAM_ENABLED=False):
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        with quietly(), rasterio.Env(GDAL_PAM_ENABLED=False):
             stored = _store_block(form, dtype, count)
     except (RasterioError, CPLE_BaseError, ValueError) as error:
         found += f" (GDAL: {error})"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,7 @@ import numpy as np
 import rasterio
 from rasterio._err import CPLE_BaseError
 from rasterio.enums import ColorInterp, Resampling
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from geosharp.errors import OutputError
@@ -31,6 +30,7 @@ from geosharp.raster.creation import (
     try_creation,
 )
 from geosharp.raster.grid import Grid, Rect
+from geosharp.raster.opening import quietly
 from geosharp.raster.target import Temporary, check_target
 from geosharp.raster.tiff import find_damage
 
@@ -254,7 +254,7 @@ class SceneWriter:
     def _abandon(self) -> None:
         """Close and remove whatever is still under a temporary name; nothing after success."""
         if self._raster is not None:
-            with contextlib.suppress(RasterioError, CPLE_BaseError, OSError), _quiet():
+            with contextlib.suppress(RasterioError, CPLE_BaseError, OSError), quietly():
                 self._raster.close()
             self._raster = None
         for temporary in self._temporaries:
@@ -270,7 +270,7 @@ class SceneWriter:
             "GDAL_TIFF_OVR_BLOCKSIZE": BLOCK,
         }
         try:
-            with rasterio.Env(**settings), _quiet():
+            with rasterio.Env(**settings), quietly():
                 yield
         except (RasterioError, CPLE_BaseError, OSError) as error:
             raise self._failure(str(error)) from error
@@ -314,10 +314,3 @@ def _window(rect: Rect) -> Window:
 
 def _size(count: float) -> str:
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        yield

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -10,9 +9,10 @@ from typing import Any
 import numpy as np
 import rasterio
 from rasterio.enums import Resampling
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import RasterioError
 
 from geosharp.errors import InputError, OutputError, UsageError
+from geosharp.raster.opening import quietly
 from geosharp.raster.target import PNG_SUFFIXES, Temporary, check_target
 
 _COLORS = ("red", "green", "blue")
@@ -36,11 +36,9 @@ def write_preview(
     if size < 1:
         raise UsageError("size", str(size), "a number of pixels from 1", "Leave it out for 1024")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with rasterio.open(source_path) as source:
-                shown = _choose_bands(source, bands)
-                image, valid = _read_small(source, shown, size)
+        with quietly(), rasterio.open(source_path) as source:
+            shown = _choose_bands(source, bands)
+            image, valid = _read_small(source, shown, size)
     except RasterioError as error:
         found = f"cannot be read ({error})"
         raise InputError(source_path, found, "a raster that GDAL reads", "Check the file") from error
@@ -67,8 +65,7 @@ def write_png(
     temporary = Temporary(path)
     try:
         count, height, width = image.shape
-        with warnings.catch_warnings(), rasterio.Env(GDAL_PAM_ENABLED=False):
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        with quietly(), rasterio.Env(GDAL_PAM_ENABLED=False):
             with rasterio.open(
                 temporary.path, "w", driver="PNG", count=count, height=height, width=width, dtype="uint8"
             ) as raster:
