@@ -222,7 +222,7 @@ def fuse_command(
 
     terminal = _terminal(context, Terminal, verbose, quiet, log_json)
     from geosharp.fusion import fuse
-    from geosharp.raster.creation import parse_creation
+    from geosharp.raster.output.creation import parse_creation
 
     with terminal.progress() as progress:
         result = fuse(

@@ -19,8 +19,8 @@ from geosharp.raster.content import fused_content, fused_pixels
 from geosharp.raster.environment import gdal_settings
 from geosharp.raster.grid import Grid, tiles
 from geosharp.raster.output import OutputFormat, SceneWriter, check_target
+from geosharp.raster.output.preview import check_preview, write_preview
 from geosharp.raster.pixels import Pixels
-from geosharp.raster.preview import check_preview, write_preview
 from geosharp.raster.scene import Scene, open_scene
 from geosharp.version import __version__
 

@@ -19,7 +19,7 @@ from geosharp.fusion import DEFAULT_METHOD, FilePath, fuse
 from geosharp.quality.metrics import ergas, psnr, sam
 from geosharp.raster.grid import Rect, north_up
 from geosharp.raster.output import BandInfo, Content, OutputFormat, SceneWriter, check_target
-from geosharp.raster.preview import check_preview, write_png
+from geosharp.raster.output.preview import check_preview, write_png
 from geosharp.raster.source import SourceReader, describe
 
 _RATIO = 4

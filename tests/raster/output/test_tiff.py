@@ -10,8 +10,8 @@ import rasterio
 import rasterio.shutil
 
 from geosharp.raster.output import OutputFormat
-from geosharp.raster.tiff import declare_no_alpha, find_damage, overwrite_metadata, read_metadata
-from tests.raster.test_output import TRANSFORM, make_content, save
+from geosharp.raster.output.tiff import declare_no_alpha, find_damage, overwrite_metadata, read_metadata
+from tests.raster.output.test_writer import TRANSFORM, make_content, save
 
 
 def test_damage_is_found(tmp_path: Path) -> None:

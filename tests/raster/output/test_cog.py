@@ -11,9 +11,9 @@ import rasterio
 import rasterio.shutil
 import tifffile
 
-from geosharp.raster.cog import restore_content
 from geosharp.raster.output import BandInfo, OutputFormat, SceneWriter
-from tests.raster.test_output import make_content, save
+from geosharp.raster.output.cog import restore_content
+from tests.raster.output.test_writer import make_content, save
 
 
 def test_cog_passes_both_validators(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import rasterio
 import rasterio.shutil
 
-from geosharp.raster.tiff import declare_no_alpha, overwrite_metadata, read_metadata
+from geosharp.raster.output.tiff import declare_no_alpha, overwrite_metadata, read_metadata
 
 _PADDING = "PADDING"
 

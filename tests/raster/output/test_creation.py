@@ -11,9 +11,9 @@ import rasterio.shutil
 import tifffile
 
 from geosharp.errors import UsageError
-from geosharp.raster.creation import parse_creation
 from geosharp.raster.output import OutputFormat
-from tests.raster.test_output import list_names, make_content, save
+from geosharp.raster.output.creation import parse_creation
+from tests.raster.output.test_writer import list_names, make_content, save
 
 
 @pytest.mark.parametrize(("dtype", "predictor"), [("int8", 2), ("int16", 2), ("float32", 3), ("float64", 3)])

@@ -12,7 +12,7 @@ from rasterio.enums import ColorInterp
 from rasterio.errors import NotGeoreferencedWarning
 
 from geosharp.errors import InputError, OutputError, UsageError
-from geosharp.raster.preview import check_preview, write_png, write_preview
+from geosharp.raster.output.preview import check_preview, write_png, write_preview
 from tests.made import write_raster
 
 

@@ -22,7 +22,7 @@ from rasterio.rpc import RPC
 from geosharp.errors import OutputError
 from geosharp.raster.grid import Grid, Rect, tiles
 from geosharp.raster.output import BandInfo, Content, OutputFormat, SceneWriter
-from geosharp.raster.tiff import find_damage
+from geosharp.raster.output.tiff import find_damage
 
 UTM = CRS.from_epsg(32633)
 TRANSFORM = Affine(0.5, 0, 500_000, 0, -0.5, 4_600_000)
@@ -279,7 +279,7 @@ _WRITE_UNDER_LIMIT = """
 import resource, signal, sys
 from pathlib import Path
 from geosharp.errors import OutputError
-from tests.raster.test_output import make_content, save
+from tests.raster.output.test_writer import make_content, save
 from geosharp.raster.output import OutputFormat
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 limit = int(sys.argv[2])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from geosharp.raster.blocks import BlockBuffer, Layout, MaskStore
 from geosharp.raster.grid import Rect, tiles
+from geosharp.raster.output.blocks import BlockBuffer, Layout, MaskStore
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ import rasterio.shutil
 from geosharp.errors import OutputError, UsageError
 from geosharp.raster import target as target_module
 from geosharp.raster.output import OutputFormat, SceneWriter
-from geosharp.raster.target import Temporary, check_target
-from tests.raster.test_output import list_names, make_content, make_image, save
+from geosharp.raster.output.target import Temporary, check_target
+from tests.raster.output.test_writer import list_names, make_content, make_image, save
 
 
 def test_targets_that_cannot_be_written_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

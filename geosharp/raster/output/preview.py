@@ -13,7 +13,7 @@ from rasterio.errors import RasterioError
 
 from geosharp.errors import InputError, OutputError, UsageError
 from geosharp.raster.opening import quietly
-from geosharp.raster.target import PNG_SUFFIXES, Temporary, check_target
+from geosharp.raster.output.target import PNG_SUFFIXES, Temporary, check_target
 
 _COLORS = ("red", "green", "blue")
 _PERCENTILES = (2.0, 98.0)

@@ -18,9 +18,11 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from geosharp.errors import OutputError
-from geosharp.raster.blocks import BlockBuffer, Layout, MaskStore
-from geosharp.raster.cog import copy_to_cog, pad_metadata, restore_content
-from geosharp.raster.creation import (
+from geosharp.raster.grid import Grid, Rect
+from geosharp.raster.opening import quietly
+from geosharp.raster.output.blocks import BlockBuffer, Layout, MaskStore
+from geosharp.raster.output.cog import copy_to_cog, pad_metadata, restore_content
+from geosharp.raster.output.creation import (
     BLOCK,
     OutputFormat,
     asks_for_overviews,
@@ -29,10 +31,8 @@ from geosharp.raster.creation import (
     gtiff_options,
     try_creation,
 )
-from geosharp.raster.grid import Grid, Rect
-from geosharp.raster.opening import quietly
-from geosharp.raster.target import Temporary, check_target
-from geosharp.raster.tiff import find_damage
+from geosharp.raster.output.target import Temporary, check_target
+from geosharp.raster.output.tiff import find_damage
 
 __all__ = ["BandInfo", "Content", "OutputFormat", "SceneWriter", "check_target"]
 
