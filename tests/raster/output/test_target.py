@@ -10,8 +10,8 @@ import rasterio
 import rasterio.shutil
 
 from geosharp.errors import OutputError, UsageError
-from geosharp.raster import target as target_module
 from geosharp.raster.output import OutputFormat, SceneWriter
+from geosharp.raster.output import target as target_module
 from geosharp.raster.output.target import Temporary, check_target
 from tests.raster.output.test_writer import list_names, make_content, make_image, save
 
