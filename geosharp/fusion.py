@@ -3,36 +3,35 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from geosharp.engine.plan import Plan, make_plan
-from geosharp.engine.stream import Job, ProgressCallback, stream
+from geosharp.engine.methods import DEFAULT_METHOD, METHODS
+from geosharp.engine.plan import make_plan
+from geosharp.engine.setup import Setup
+from geosharp.engine.stream import ProgressCallback, stream
 from geosharp.errors import PairError, UsageError
 from geosharp.raster.area import Area, find_area
 from geosharp.raster.content import fused_content, fused_pixels
 from geosharp.raster.environment import gdal_settings
-from geosharp.raster.grid import Grid, tiles
-from geosharp.raster.output import OutputFormat, SceneWriter, check_target
+from geosharp.raster.grid import Grid
+from geosharp.raster.output import OutputFormat, SceneWriter
 from geosharp.raster.output.preview import check_preview, write_preview
-from geosharp.raster.pixels import Pixels
 from geosharp.raster.scene import Scene, open_scene
 from geosharp.version import __version__
 
 FilePath = str | os.PathLike[str]
+Place = FilePath | Sequence[float]
+NoteCallback = Callable[[str], None]
 
-DEFAULT_METHOD = "glp"
 DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
 EXTENTS = ("intersection", "pan")
-# Below this correlation of details a band is said to have little in common with PAN.
-_LITTLE = 0.3
-# MS pixels below which what was learnt is said to be uncertain.
-_ENOUGH = 1000
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -55,10 +54,10 @@ def fuse(
     out: FilePath,
     *,
     method: str = DEFAULT_METHOD,
-    bands: Sequence[int | str] | None = None,
+    bands: int | str | Sequence[int | str] | None = None,
     sensor: str | None = None,
     weights: Sequence[float] | None = None,
-    area: str | None = None,
+    area: Place | None = None,
     extent: str = "intersection",
     dtype: str | None = None,
     cog: bool = False,
@@ -71,75 +70,133 @@ def fuse(
     threads: int | None = None,
     max_memory: int | None = None,
     progress: ProgressCallback | None = None,
+    on_note: NoteCallback | None = None,
 ) -> FuseResult:
     """Fuse PAN and MS into `out`, a GeoTIFF on PAN's grid with the bands of MS.
 
     method: exp, brovey, gsa, glp or glp-hpm. bands: which MS bands in which order, by 1-based
-    number or name. weights: of brovey, one per band. area: "left,bottom,right,top" in PAN's CRS or
-    a GeoJSON file. extent: "intersection" of PAN and MS, or all of "pan". dtype: MS's unless given.
-    creation: GeoTIFF creation options. max_memory in bytes. Raises a GeosharpError that says what
+    number or name. weights: of brovey, one per band. area: (left, bottom, right, top) in PAN's CRS
+    or a GeoJSON file. extent: "intersection" of PAN and MS, or all of "pan". dtype: MS's unless given.
+    creation: GeoTIFF creation options. max_memory in bytes. on_note: called with what a user should
+    know as soon as it is known; the result holds it all. Raises a GeosharpError that says what
     to do; `out` appears complete or not at all.
     """
     start = time.perf_counter()
-    _check_choice("--extent", extent, EXTENTS)
-    if dtype is not None:
-        _check_choice("--dtype", dtype, DTYPES)
-    _check_method(method, weights)
-    names = [ms] if isinstance(ms, str | os.PathLike) else list(ms)
-    inputs = [os.fspath(name) for name in (pan, *names)]
-    target, quick_look = Path(out), None if preview is None else Path(preview)
-    check_target(target, overwrite=overwrite, inputs=inputs)
-    if quick_look is not None:
-        check_preview(quick_look, overwrite=overwrite, inputs=inputs)
-    scene = open_scene(pan, names, bands=bands, sensor=sensor)
-    # A VRT or URI names other files than it is called; none of them may be replaced.
-    inputs_on_disk = [file for source in (scene.pan, *scene.ms) for file in source.files]
-    check_target(target, overwrite=overwrite, inputs=inputs_on_disk)
-    if quick_look is not None:
-        check_preview(quick_look, overwrite=overwrite, inputs=inputs_on_disk)
-    part = find_part(scene, area, extent)
-    pixels = fused_pixels(scene, part, dtype)
-    plan = make_plan(
-        scene,
-        part.rect,
-        _halo(scene, method),
-        pixels.dtype,
-        tensors=method != "brovey",
+    setup = prepare(
+        pan,
+        ms,
+        method=method,
+        bands=bands,
+        sensor=sensor,
+        weights=weights,
+        area=area,
+        extent=extent,
+        dtype=dtype,
         tile=tile,
         threads=threads,
         max_memory=max_memory,
     )
+    scene, plan = setup.scene, setup.plan
+    # A VRT or URI names other files than it is called; none of them may be replaced.
+    inputs = [*_names(pan, ms), *(file for source in (scene.pan, *scene.ms) for file in source.files)]
+    quick_look = None if preview is None else Path(preview)
+    if quick_look is not None:
+        check_preview(quick_look, overwrite=overwrite, inputs=inputs)
     chosen = {"bands": bands, "sensor": sensor, "weights": weights, "area": area, "dtype": dtype}
-    content = fused_content(scene, part, pixels, _lineage(scene, method, inputs, extent, chosen))
+    lineage = _lineage(scene, method, _names(pan, ms), extent, chosen)
+    content = fused_content(scene, plan.area, setup.pixels, lineage)
     form = OutputFormat(cog=cog, overviews=overviews, mask=mask, creation=creation or {})
-    warnings = list(scene.notes)
-    with (
-        gdal_settings(plan.cache),
-        SceneWriter(target, content, form, overwrite=overwrite, inputs=inputs) as writer,
-    ):
-        filled = stream(
-            _make_job(scene, method, weights, part, pixels, plan.threads, warnings),
-            tiles(plan.area, plan.tile, plan.strip),
-            writer,
-            plan.area,
-            total_tiles=plan.tiles,
-            readers=plan.readers,
-            threads=plan.threads,
-            progress=progress,
-        )
+    output = SceneWriter(Path(out), content, form, overwrite=overwrite, inputs=inputs)
+    notes = _Notes(on_note)
+    for note in preliminary_notes(setup):
+        notes.add(note)
+    with gdal_settings(plan.cache), plan.within_memory(), output as writer:
+        job = METHODS[method].make_job(setup, notes.add)
+        _log.info("%d tiles of %d PAN pixels, %d threads", plan.tile_count, plan.tile, plan.threads)
+        filled = stream(job, plan, writer, progress)
         if not filled:
             raise _nothing_valid(scene)
+    _log.info("%s is complete", out)
     if quick_look is not None:
-        write_preview(target, quick_look, overwrite=overwrite)
+        write_preview(output.path, quick_look, overwrite=overwrite)
     return FuseResult(
-        path=target,
+        path=output.path,
         grid=content.grid,
         seconds=time.perf_counter() - start,
         tiles=filled,
         method=method,
-        warnings=tuple(warnings),
+        warnings=tuple(notes.told),
         preview=quick_look,
     )
+
+
+def prepare(
+    pan: FilePath,
+    ms: FilePath | Sequence[FilePath],
+    *,
+    method: str = DEFAULT_METHOD,
+    bands: int | str | Sequence[int | str] | None = None,
+    sensor: str | None = None,
+    weights: Sequence[float] | None = None,
+    area: Place | None = None,
+    extent: str = "intersection",
+    dtype: str | None = None,
+    tile: int | None = None,
+    threads: int | None = None,
+    max_memory: int | None = None,
+) -> Setup:
+    """Decide all of a fusion that can be before a pixel is read; arguments as of `fuse`."""
+    _check_choice("--extent", extent, EXTENTS)
+    _check_choice("--method", method, METHODS)
+    if dtype is not None:
+        _check_choice("--dtype", dtype, DTYPES)
+    if weights is not None and not METHODS[method].weighted:
+        taking = ", ".join(name for name, other in METHODS.items() if other.weighted)
+        remedy = "leave --weights out: others learn theirs"
+        raise UsageError("--weights", f"weights for {method}", f"--method {taking}", remedy)
+    scene = open_scene(pan, ms, bands=bands, sensor=sensor)
+    _log.info("sensor: %s (%s)", scene.sensor.title, scene.sensor_reason)
+    _log.info("MS on PAN: ratio %s, shift %s PAN pixels", scene.relation.ratio, scene.relation.shift)
+    whole = scene.area if extent == "intersection" else scene.grid.rect
+    part = Area(whole) if area is None else find_area(area, scene.grid, whole)
+    pixels = fused_pixels(scene, part, dtype)
+    plan = make_plan(
+        scene,
+        part,
+        METHODS[method].size_rules(scene),
+        pixels.dtype,
+        tensors=METHODS[method].tensors,
+        tile=tile,
+        threads=threads,
+        max_memory=max_memory,
+    )
+    return Setup(scene, method, pixels, plan, weights)
+
+
+def preliminary_notes(setup: Setup) -> tuple[str, ...]:
+    """What a user should know of a fusion before it begins."""
+    theirs, limits = setup.scene.ms[0].value_range, setup.pixels.limits
+    if limits is None or (theirs is not None and limits[0] <= theirs[0] and theirs[1] <= limits[1]):
+        return setup.scene.notes
+    clipped = f"values beyond {setup.pixels.dtype}'s {limits[0]:.0f} to {limits[1]:.0f} are clipped to it"
+    return (*setup.scene.notes, f"MS is {setup.scene.dtype}: {clipped}")
+
+
+class _Notes:
+    """What a user should know: told at once, and kept for the result."""
+
+    def __init__(self, tell: NoteCallback | None) -> None:
+        self.told: list[str] = []
+        self._tell = tell
+
+    def add(self, text: str) -> None:
+        self.told.append(text)
+        if self._tell is not None:
+            self._tell(text)
+
+
+def _names(pan: FilePath, ms: FilePath | Sequence[FilePath]) -> list[str]:
+    return [os.fspath(name) for name in (pan, *([ms] if isinstance(ms, str | os.PathLike) else ms))]
 
 
 def _nothing_valid(scene: Scene) -> PairError:
@@ -151,75 +208,9 @@ def _nothing_valid(scene: Scene) -> PairError:
     )
 
 
-def find_part(scene: Scene, area: str | None, extent: str) -> Area:
-    """The PAN pixels to fuse: the common area or all of PAN, and of these what `area` names."""
-    whole = scene.area if extent == "intersection" else scene.grid.rect
-    return Area(whole) if area is None else find_area(area, scene.grid, whole)
-
-
-def plan_fusion(scene: Scene, method: str = DEFAULT_METHOD) -> Plan:
-    """The plan that `fuse` would follow for the whole scene with default settings."""
-    _check_method(method, None)
-    return make_plan(scene, scene.area, _halo(scene, method), scene.dtype, tensors=method != "brovey")
-
-
-def _check_choice(flag: str, value: str, choices: Sequence[str]) -> None:
+def _check_choice(flag: str, value: str, choices: Collection[str]) -> None:
     if value not in choices:
         raise UsageError(flag, f"'{value}'", f"one of {', '.join(choices)}", "choose one of these")
-
-
-def _check_method(method: str, weights: Sequence[float] | None) -> None:
-    if method != "brovey":
-        from geosharp.imaging.classic import METHODS
-
-        _check_choice("--method", method, ["brovey", *METHODS])
-        if weights is not None:
-            raise UsageError(
-                "--weights",
-                f"weights for {method}",
-                "--method brovey",
-                "leave --weights out: others learn theirs",
-            )
-
-
-def _halo(scene: Scene, method: str) -> tuple[int, int]:
-    if method == "brovey":
-        return 0, 0
-    from geosharp.engine.tensors import optics_of
-    from geosharp.imaging.classic import size_rules
-
-    return size_rules(optics_of(scene)).halo
-
-
-def _make_job(
-    scene: Scene,
-    method: str,
-    weights: Sequence[float] | None,
-    part: Area,
-    pixels: Pixels,
-    threads: int,
-    warnings: list[str],
-) -> Job:
-    """The method with all that is global decided; adds to `warnings` what was learnt on the way."""
-    if method == "brovey":
-        from geosharp.engine.brovey import BroveyJob
-
-        if np.issubdtype(np.dtype(pixels.dtype), np.floating) and scene.ms[0].value_range is not None:
-            warnings.append(f"brovey computes in MS's {scene.dtype}, so that its values are whole numbers")
-        return BroveyJob(scene, weights, part, pixels, threads)
-    from geosharp.engine.inject import InjectionJob
-    from geosharp.engine.sampling import sample_moments
-
-    moments = sample_moments(scene)
-    if moments.count < _ENOUGH:
-        warnings.append(f"only {moments.count} valid MS pixels to learn from: the gains are uncertain")
-    for band, correlation in zip(scene.bands, moments.detail_correlation(), strict=True):
-        if correlation < _LITTLE and method != "exp":
-            warnings.append(
-                f"{band.name}: its detail has little in common with PAN's (correlation {correlation:.2f}), "
-                "so it gets little of it"
-            )
-    return InjectionJob(scene, method, moments, part, pixels)
 
 
 def _lineage(

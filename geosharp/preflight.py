@@ -1,4 +1,4 @@
-"""What geosharp sees in a pair of files, before any work."""
+"""What geosharp sees in a pair of files, and how it would fuse them, before any work."""
 
 from __future__ import annotations
 
@@ -9,31 +9,52 @@ from typing import Any
 
 import numpy as np
 
-from geosharp.fusion import DEFAULT_METHOD, FilePath, plan_fusion
-from geosharp.raster.scene import Scene, SceneReader, open_scene
+from geosharp.engine.methods import DEFAULT_METHOD
+from geosharp.engine.setup import Setup
+from geosharp.fusion import FilePath, Place, preliminary_notes, prepare
+from geosharp.raster.grid import Rect
+from geosharp.raster.scene import Scene, SceneReader
 from geosharp.raster.source import Source
 
 _LOOKS = 5  # windows a side that are read to see how many bits are used
+
+Range = tuple[float, float]
 
 
 def inspect(
     pan: FilePath,
     ms: FilePath | Sequence[FilePath],
     *,
-    bands: Sequence[int | str] | None = None,
+    bands: int | str | Sequence[int | str] | None = None,
     sensor: str | None = None,
     method: str = DEFAULT_METHOD,
+    area: Place | None = None,
+    extent: str = "intersection",
+    dtype: str | None = None,
+    tile: int | None = None,
+    threads: int | None = None,
+    max_memory: int | None = None,
 ) -> dict[str, Any]:
     """What `fuse` would see in PAN and MS and how it would go about it, as JSON-ready values."""
-    scene = open_scene(pan, ms, bands=bands, sensor=sensor)
-    plan = plan_fusion(scene, method)
-    pan_max, ms_max = _largest_values(scene)
-    area, grid = scene.area, scene.grid
-    footprint = scene.relation.footprint(scene.ms_grid.shape)
+    setup = prepare(
+        pan,
+        ms,
+        bands=bands,
+        sensor=sensor,
+        method=method,
+        area=area,
+        extent=extent,
+        dtype=dtype,
+        tile=tile,
+        threads=threads,
+        max_memory=max_memory,
+    )
+    scene = setup.scene
+    pan_range, ms_range = _value_ranges(scene)
     return {
         "sensor": {"name": scene.sensor.title, "told_by": scene.sensor_reason},
-        "pan": _file(scene.pan, pan_max),
-        "ms": [_file(source, ms_max) for source in scene.ms],
+        "pan": _file(scene.pan, pan_range),
+        "ms": [_file(source, ms_range) for source in scene.ms],
         "bands": [
             {
                 "name": band.name,
@@ -47,36 +68,51 @@ def inspect(
         "ratio": list(scene.relation.ratio),
         "offset_pan_px": list(scene.relation.offset),
         "shift_pan_px": list(scene.relation.shift),
-        "common_area": {
-            "pan_pixels": asdict(area),
-            "bounds": list(grid.crop(area).bounds()),
-            "crs": None if grid.crs is None else grid.crs.to_string(),
-            "share_of_pan": area.area / grid.rect.area,
-            "share_of_ms": area.area / footprint.area,
-        },
-        "plan": {
-            "method": method,
-            "tile": plan.tile,
-            "halo": list(plan.halo),
-            "tiles": plan.tiles,
-            "threads": plan.threads,
-            "memory_mb": round(plan.memory / 2**20),
-            "output_shape": [len(scene.bands), *area.shape],
-            "output_mb_raw": round(area.area * len(scene.bands) * np.dtype(scene.dtype).itemsize / 2**20, 1),
-        },
-        "notes": list(scene.notes),
+        "common_area": _common_area(scene),
+        "plan": _plan(setup),
+        "notes": list(preliminary_notes(setup)),
     }
 
 
-def _file(source: Source, largest: float | None) -> dict[str, Any]:
+def _common_area(scene: Scene) -> dict[str, Any]:
+    area, grid = scene.area, scene.grid
+    return {
+        "pan_pixels": asdict(area),
+        "bounds": list(grid.crop(area).bounds()),
+        "crs": None if grid.crs is None else grid.crs.to_string(),
+        "share_of_pan": area.area / grid.rect.area,
+        "share_of_ms": area.area / scene.relation.footprint(scene.ms_grid.shape).area,
+    }
+
+
+def _plan(setup: Setup) -> dict[str, Any]:
+    plan, bands = setup.plan, len(setup.scene.bands)
+    part = plan.area.rect
+    size = part.area * bands * np.dtype(setup.pixels.dtype).itemsize
+    return {
+        "method": setup.method,
+        "pan_pixels": asdict(part),
+        "tile": plan.tile,
+        "halo": list(plan.halo),
+        "tiles": plan.tile_count,
+        "threads": plan.threads,
+        "memory_mb": round(plan.memory / 2**20),
+        "output_shape": [bands, *part.shape],
+        "output_dtype": setup.pixels.dtype,
+        "output_nodata": _number(setup.pixels.nodata),
+        "output_mb_raw": round(size / 2**20, 1),
+    }
+
+
+def _file(source: Source, seen: Range | None) -> dict[str, Any]:
     grid = source.grid
     return {
         "file": source.name,
         "size": [grid.shape[1], grid.shape[0]],
         "dtype": source.dtype,
         "bits_declared": source.bits,
-        "bits_used": None if largest is None else max(1, math.ceil(math.log2(largest + 1))),
-        "nodata": [None if n is None or math.isnan(n) else n for n in source.nodata],
+        "bits_used": None if seen is None else _bits(*seen),
+        "nodata": [_number(nodata) for nodata in source.nodata],
         "invalid_told_by": {"none": "nothing", "values": "no-data value or NaN", "mask": "mask or alpha"}[
             source.masking
         ],
@@ -86,23 +122,36 @@ def _file(source: Source, largest: float | None) -> dict[str, Any]:
     }
 
 
-def _largest_values(scene: Scene) -> tuple[float | None, float | None]:
-    """Largest valid DN of PAN and of MS in a few windows; None for floats and where nothing is valid."""
-    if scene.pan.value_range is None or scene.ms[0].value_range is None:
-        return None, None
+def _number(value: float | None) -> float | str | None:
+    """A no-data value as JSON can hold it: what is no finite number is written as a word."""
+    return value if value is None or math.isfinite(value) else str(value)
+
+
+def _bits(low: float, high: float) -> int:
+    """Bits that hold whole numbers from `low` to `high`; with negative ones, one is the sign's."""
+    if low < 0:
+        return 1 + math.ceil(math.log2(max(-low, high + 1, 1)))
+    return max(1, math.ceil(math.log2(high + 1)))
+
+
+def _value_ranges(scene: Scene) -> tuple[Range | None, Range | None]:
+    """Smallest and largest valid DN of PAN and of MS in a few windows; None for floats."""
     area, side = scene.area, 256
-    best: list[float | None] = [None, None]
+    seen: list[list[float]] = [[], []]
     with SceneReader(scene) as reader:
         for row in np.linspace(area.row, max(area.row, area.stop_row - side), _LOOKS).astype(int):
             for col in np.linspace(area.col, max(area.col, area.stop_col - side), _LOOKS).astype(int):
-                window = type(area)(int(row), int(col), side, side).intersect(area)
-                patch = reader.read(window, (0, 0))
+                patch = reader.read(Rect(int(row), int(col), side, side).intersect(area), (0, 0))
                 if patch is None:
                     continue
-                for index, (data, valid) in enumerate(
-                    ((patch.pan, patch.pan_valid), (patch.ms, patch.ms_valid))
-                ):
+                pairs = (patch.pan, patch.pan_valid), (patch.ms, patch.ms_valid)
+                for values, (data, valid) in zip(seen, pairs, strict=True):
                     kept = data if valid is None else data[valid]
                     if kept.size:
-                        best[index] = max(best[index] or 0.0, float(kept.max()))
-    return best[0], best[1]
+                        values += [float(kept.min()), float(kept.max())]
+    whole = scene.pan.value_range is not None, scene.ms[0].value_range is not None
+    ranges = [
+        (min(values), max(values)) if values and known else None
+        for values, known in zip(seen, whole, strict=True)
+    ]
+    return ranges[0], ranges[1]

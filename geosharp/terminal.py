@@ -1,8 +1,9 @@
-"""What the command line shows: progress, notes, tables. On stderr, but for tables that were asked for."""
+"""What the command line shows on stderr: progress, notes, scores; and how findings read as text."""
 
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import time
 from collections.abc import Iterator
@@ -13,7 +14,8 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
-from rich.text import Text
+
+from geosharp.errors import GeosharpError
 
 if TYPE_CHECKING:
     from geosharp.demo import DemoResult
@@ -40,9 +42,39 @@ class Terminal:
         else:
             self._console.print(text, markup=False)
 
+    def note(self, text: str) -> None:
+        """Something that a user should know of the scene."""
+        self.say("note", text if self._json else f"note: {text}")
+
+    def fail(self, error: GeosharpError) -> None:
+        """The error that ends the run, told even where it is quiet."""
+        if not self._json:
+            self._console.print(f"geosharp: {error}", markup=False)
+            return
+        parts = {name: str(getattr(error, name)) for name in ("subject", "found", "needed", "remedy")}
+        event = {"event": "error", "message": str(error), **parts, "exit_code": error.exit_code}
+        sys.stderr.write(json.dumps(event) + "\n")
+
+    @contextmanager
+    def logged(self, *, shown: bool) -> Iterator[None]:
+        """What geosharp and GDAL log is shown for as long as the context lasts, or not shown."""
+        loggers = [logging.getLogger(name) for name in ("geosharp", "rasterio")]
+        before = [(logger.level, logger.propagate) for logger in loggers]
+        handler = _LogHandler(self) if shown else logging.NullHandler()
+        for logger in loggers:
+            logger.addHandler(handler)
+            logger.propagate = False
+            if shown:
+                logger.setLevel(logging.INFO)
+        try:
+            yield
+        finally:
+            for logger, (level, propagate) in zip(loggers, before, strict=True):
+                logger.removeHandler(handler)
+                logger.setLevel(level)
+                logger.propagate = propagate
+
     def fused(self, result: FuseResult) -> None:
-        for warning in result.warnings:
-            self.say("warning", f"note: {warning}")
         height, width = result.grid.shape
         rate = height * width / 1e6 / max(result.seconds, 1e-9)
         self.say(
@@ -105,52 +137,59 @@ class Terminal:
         )
 
 
-def print_info(seen: dict[str, Any]) -> None:
-    """`preflight.inspect`'s findings as tables on stdout."""
-    console = Console(highlight=False, soft_wrap=True, markup=False)
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    table.add_column(style="bold")
-    table.add_column()
+class _LogHandler(logging.Handler):
+    """Log records as the terminal's messages."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        super().__init__()
+        self._terminal = terminal
+
+    def emit(self, record: logging.LogRecord) -> None:
+        source = record.name.split(".")[0]
+        self._terminal.say("log", f"{source}: {record.getMessage()}", level=record.levelname)
+
+
+def format_info(seen: dict[str, Any]) -> str:
+    """`preflight.inspect`'s findings, a line each."""
     plan, common = seen["plan"], seen["common_area"]
-    _row(table, "sensor", f"{seen['sensor']['name']} ({seen['sensor']['told_by']})")
-    _row(table, "PAN", _file_line(seen["pan"]))
-    for source in seen["ms"]:
-        _row(table, "MS", _file_line(source))
-    _row(table, "bands", ", ".join(f"{band['name']} ({band['nyquist_gain']:g})" for band in seen["bands"]))
     (ry, rx), (dy, dx) = seen["ratio"], seen["shift_pan_px"]
     ratio = f"{ry:.7g}" if ry == rx else f"{ry:.7g} x {rx:.7g}"
-    _row(table, "ratio", f"{ratio}, MS grid shifted by {dy:+.3g}, {dx:+.3g} PAN pixels (row, col)")
-    rect = common["pan_pixels"]
-    _row(
-        table,
-        "common area",
-        f"{rect['width']} x {rect['height']} PAN pixels from row {rect['row']}, column {rect['col']}: "
-        f"{common['share_of_pan']:.1%} of PAN, {common['share_of_ms']:.1%} of MS",
-    )
-    _row(table, "bounds", ", ".join(f"{value:.9g}" for value in common["bounds"]))
-    _row(
-        table,
-        "plan",
-        f"{plan['method']}: {plan['tiles']} tiles of {plan['tile']} with a halo of {max(plan['halo'])}, "
-        f"{plan['threads']} threads, about {plan['memory_mb']} MB of memory",
-    )
+    rect, part = common["pan_pixels"], plan["pan_pixels"]
     bands, height, width = plan["output_shape"]
-    _row(table, "output", f"{width} x {height} x {bands}, {plan['output_mb_raw']} MB before compression")
-    console.print(table)
-    for note in seen["notes"]:
-        console.print(f"note: {note}", markup=False)
+    nodata = "" if plan["output_nodata"] is None else f", no-data {plan['output_nodata']}"
+    work = (
+        f"{plan['method']}: {plan['tiles']} tiles of {plan['tile']} with a halo of {max(plan['halo'])}, "
+        f"{plan['threads']} threads, about {plan['memory_mb']} MB of memory"
+    )
+    size = f"{width} x {height} x {bands} {plan['output_dtype']}"
+    lines = [
+        ("sensor", f"{seen['sensor']['name']} ({seen['sensor']['told_by']})"),
+        ("PAN", _file_line(seen["pan"])),
+        *(("MS", _file_line(source)) for source in seen["ms"]),
+        ("bands", ", ".join(f"{band['name']} ({band['nyquist_gain']:g})" for band in seen["bands"])),
+        ("ratio", f"{ratio}, MS grid shifted by {dy:+.3g}, {dx:+.3g} PAN pixels (row, col)"),
+        (
+            "common area",
+            f"{_place(rect)}: {common['share_of_pan']:.1%} of PAN, {common['share_of_ms']:.1%} of MS",
+        ),
+        ("bounds", ", ".join(f"{value:.9g}" for value in common["bounds"])),
+        *([("part", _place(part))] if part != rect else []),
+        ("plan", work),
+        ("output", f"{size}{nodata}, {plan['output_mb_raw']} MB before compression"),
+    ]
+    return "\n".join(f"{name:<12} {text}" for name, text in lines)
 
 
-def _row(table: Table, name: str, text: str) -> None:
-    # As Text: file and band names are not markup.
-    table.add_row(name, Text(text))
+def _place(rect: dict[str, int]) -> str:
+    size = f"{rect['width']} x {rect['height']}"
+    return f"{size} PAN pixels from row {rect['row']}, column {rect['col']}"
 
 
 def _file_line(file: dict[str, Any]) -> str:
     size = f"{file['size'][0]} x {file['size'][1]}"
     bits = f", {file['bits_used']} bits used" if file["bits_used"] else ""
     declared = f" (NBITS {file['bits_declared']})" if file["bits_declared"] else ""
-    values = sorted({f"{n:g}" for n in file["nodata"] if n is not None})
+    values = sorted({f"{float(n):g}" for n in file["nodata"] if n is not None})
     nodata = f"no-data {', '.join(values)}" if values else f"invalid pixels: {file['invalid_told_by']}"
     crs = file["crs"] or "no CRS"
     pixel = "" if file["pixel_size"] is None else f", {file['pixel_size'][0]:.6g} per pixel"

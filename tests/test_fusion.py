@@ -25,7 +25,7 @@ import geosharp
 from geosharp import GeosharpError, fuse
 from geosharp.engine.stream import Progress
 from geosharp.errors import OutputError, PairError, ResourceError, UsageError
-from geosharp.fusion import find_part, plan_fusion
+from geosharp.fusion import prepare
 from geosharp.raster.scene import Scene, open_scene
 from tests.made import ORIGIN, make_pair, texture, write_raster
 
@@ -464,12 +464,38 @@ def test_a_band_that_pan_does_not_see_is_told_and_spared(tmp_path: Path) -> None
         assert added[3].std() < 0.35 * added[0].std(), method
 
 
-def test_plan_and_part_agree_with_the_result(made_pair: tuple[Path, Path]) -> None:
-    scene = open_scene(*made_pair)
-    plan = plan_fusion(scene)
-    assert plan.area == find_part(scene, None, "intersection").rect
-    assert plan.tiles == 1
-    assert min(plan.halo) > 4 * 3
+def test_what_is_prepared_is_what_is_fused(tmp_path: Path, made_pair: tuple[Path, Path]) -> None:
+    x, y = ORIGIN
+    given = {
+        "area": f"{x + 10},{y - 150},{x + 150},{y - 10}",
+        "dtype": "float32",
+        "tile": 64,
+        "method": "gsa",
+    }
+    setup = prepare(*made_pair, **given)  # type: ignore[arg-type]
+    told: list[Progress] = []
+    result = fuse(*made_pair, tmp_path / "out.tif", progress=told.append, **given)  # type: ignore[arg-type]
+    assert setup.plan.area.rect.shape == result.grid.shape == (140, 140)
+    assert setup.plan.tile_count == told[-1].total_tiles == 9
+    assert setup.pixels.dtype == "float32"
+    assert min(setup.plan.halo) > 4 * 3
+
+
+def test_notes_are_told_before_the_first_tile_and_kept(tmp_path: Path) -> None:
+    pan, ms = make_pair(tmp_path)
+    events: list[str] = []
+    result = fuse(
+        pan,
+        ms,
+        tmp_path / "out.tif",
+        dtype="uint8",
+        progress=lambda p: events.append("tile"),
+        on_note=events.append,
+    )
+    notes = events[: events.index("tile")]
+    assert notes == list(result.warnings)
+    assert any("beyond uint8's 0 to 255" in note for note in notes)
+    assert fuse(pan, ms, tmp_path / "same.tif").warnings == ()
 
 
 def test_opposite_rows_give_the_same_picture(tmp_path: Path, made_pair: tuple[Path, Path]) -> None:

@@ -6,10 +6,11 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 import rasterio
 
 from geosharp.preflight import inspect
-from tests.made import make_pair
+from tests.made import ORIGIN, make_pair
 
 
 def test_a_pair_is_seen_as_it_is(tmp_path: Path) -> None:
@@ -43,6 +44,37 @@ def test_used_bits_are_those_of_the_largest_value(tmp_path: Path) -> None:
 def test_floats_have_no_bits(tmp_path: Path) -> None:
     pan, ms = make_pair(tmp_path, dtype="float32")
     assert inspect(pan, ms)["pan"]["bits_used"] is None
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "bits"), [(-1000, 300, 11), (-1024, 0, 11), (-5, 1024, 12), (-2000, -1500, 12), (0, 0, 1)]
+)
+def test_used_bits_count_the_sign(tmp_path: Path, low: int, high: int, bits: int) -> None:
+    image = np.full((1, 64, 64), high, np.int16)
+    image[0, :10] = low
+    pan, ms = make_pair(tmp_path, pan_shape=(64, 64), dtype="int16")
+    with rasterio.open(pan, "r+") as raster:
+        raster.write(image)
+    assert inspect(pan, ms)["pan"]["bits_used"] == bits
+
+
+@pytest.mark.parametrize(("nodata", "told"), [("nan", "nan"), ("-inf", "-inf"), (None, None), (-1.0, -1.0)])
+def test_no_data_is_json_whatever_it_is(tmp_path: Path, nodata: float | str | None, told: object) -> None:
+    pan, ms = make_pair(tmp_path, dtype="float32")
+    with rasterio.open(ms, "r+") as raster:
+        raster.nodata = None if nodata is None else float(nodata)
+    seen = json.loads(json.dumps(inspect(pan, ms), allow_nan=False))
+    assert seen["ms"][0]["nodata"] == [told] * 4
+
+
+def test_the_plan_is_of_what_is_asked_for(made_pair: tuple[Path, Path]) -> None:
+    x, y = ORIGIN
+    area = f"{x + 10},{y - 150},{x + 150},{y - 10}"
+    plan = inspect(*made_pair, area=area, dtype="float32", tile=64, threads=1, method="exp")["plan"]
+    assert (plan["method"], plan["tile"], plan["tiles"], plan["threads"]) == ("exp", 64, 9, 1)
+    assert plan["output_shape"] == [4, 140, 140]
+    assert plan["output_dtype"] == "float32"
+    assert plan["pan_pixels"]["row"] == plan["pan_pixels"]["col"] == 10
 
 
 def test_the_plan_of_brovey_needs_no_halo(made_pair: tuple[Path, Path]) -> None:

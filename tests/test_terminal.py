@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 
 import pytest
 
 from geosharp.engine.stream import Progress
+from geosharp.errors import InputError
 from geosharp.preflight import inspect
-from geosharp.terminal import Terminal, print_info
+from geosharp.terminal import Terminal, format_info
 
 
 def test_a_quiet_terminal_says_nothing(capfd: pytest.CaptureFixture[str]) -> None:
@@ -48,10 +50,34 @@ def test_messages_are_not_taken_for_markup(capfd: pytest.CaptureFixture[str]) ->
     assert capfd.readouterr().err == "/data/[red]scene[/red].tif: fine\n"
 
 
-def test_info_shows_what_was_found(made_pair: tuple[Path, Path], capfd: pytest.CaptureFixture[str]) -> None:
+def test_notes_and_errors_are_events_in_json(capfd: pytest.CaptureFixture[str]) -> None:
+    terminal = Terminal(quiet=True, log_json=True)
+    terminal.note("unheard")
+    terminal.fail(InputError("pan.tif", "nothing", "an image", "pass one"))
+    (event,) = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    assert (event["event"], event["exit_code"]) == ("error", 1)
+    assert (event["subject"], event["remedy"]) == ("pan.tif", "pass one")
+    Terminal(quiet=False, log_json=True).note("heard")
+    assert json.loads(capfd.readouterr().err) == {"event": "note", "message": "heard"}
+
+
+def test_what_is_logged_is_shown_where_asked_for(capfd: pytest.CaptureFixture[str]) -> None:
+    logger = logging.getLogger("geosharp.engine")
+    logger.info("unheard")
+    with Terminal(quiet=False, log_json=False).logged(shown=True):
+        logger.info("heard")
+    with Terminal(quiet=False, log_json=False).logged(shown=False):
+        logger.warning("unheard")
+    assert capfd.readouterr().err == "geosharp: heard\n"
+
+
+def test_info_shows_what_was_found(made_pair: tuple[Path, Path]) -> None:
     seen = inspect(*made_pair)
-    seen["notes"] = ["a [note]"]
-    print_info(seen)
-    text = capfd.readouterr().out
-    assert "note: a [note]" in text
-    assert f"{seen['plan']['memory_mb']} MB" in text
+    seen["ms"][0]["nodata"] = ["-inf", 3.0, 3.0, None]
+    lines = format_info(seen).splitlines()
+    assert f"about {seen['plan']['memory_mb']} MB" in lines[-2]
+    assert lines[-1].endswith("256 x 256 x 4 uint16, 0.5 MB before compression")
+    assert "no-data -inf, 3," in lines[2]
+    assert not any(line.startswith("part") for line in lines)
+    seen["plan"]["pan_pixels"] = {"row": 1, "col": 2, "height": 3, "width": 4}
+    assert "\npart         4 x 3 PAN pixels from row 1, column 2\n" in format_info(seen)

@@ -16,8 +16,10 @@ from made_pair import LAYOUT
 from geosharp.engine.patches import PatchReader
 from geosharp.engine.plan import make_plan
 from geosharp.engine.stream import Fused, stream
+from geosharp.imaging.rules import SizeRules
+from geosharp.raster.area import Area
 from geosharp.raster.environment import gdal_settings
-from geosharp.raster.grid import Rect, tiles
+from geosharp.raster.grid import Rect
 from geosharp.raster.output import BandInfo, Content, OutputFormat, SceneWriter
 from geosharp.raster.scene import Patch, Scene, open_scene
 
@@ -43,7 +45,7 @@ class CopyJob:
 
 def copy_by_engine(pan: str, ms: str, out: str) -> None:
     scene = open_scene(pan, ms)
-    plan = make_plan(scene, scene.area, HALO, scene.dtype, tensors=False)
+    plan = make_plan(scene, Area(scene.area), SizeRules(1, HALO), scene.dtype, tensors=False)
     content = Content(
         grid=scene.grid,
         dtype=scene.dtype,
@@ -58,15 +60,7 @@ def copy_by_engine(pan: str, ms: str, out: str) -> None:
         gdal_settings(plan.cache),
         SceneWriter(Path(out), content, OutputFormat(overviews=False), overwrite=True) as writer,
     ):
-        stream(
-            CopyJob(scene),
-            tiles(plan.area, plan.tile, plan.strip),
-            writer,
-            plan.area,
-            total_tiles=plan.tiles,
-            readers=plan.readers,
-            threads=plan.threads,
-        )
+        stream(CopyJob(scene), plan, writer)
 
 
 def copy_by_loop(pan: str, ms: str, out: str) -> None:

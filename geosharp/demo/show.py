@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from geosharp.demo.ground import make_scene
 from geosharp.demo.recording import MAX_DN, Counts, observe
+from geosharp.engine.methods import DEFAULT_METHOD
 from geosharp.engine.stream import ProgressCallback
 from geosharp.errors import OutputError, UsageError
-from geosharp.fusion import DEFAULT_METHOD, FilePath, fuse
+from geosharp.fusion import FilePath, fuse
 from geosharp.quality.metrics import ergas, psnr, sam
 from geosharp.raster.grid import Rect, north_up
 from geosharp.raster.output import BandInfo, Content, OutputFormat, SceneWriter, check_target
@@ -23,7 +24,8 @@ from geosharp.raster.output.preview import check_preview, write_png
 from geosharp.raster.source import SourceReader, describe
 
 _RATIO = 4
-_SIZES = (256, 8192)
+# Whole images are made in memory: about 2.5 GB at the largest size.
+_SIZES = (256, 4096)
 # Nowhere in particular, in UTM zone 31 north at half a metre.
 _CORNER, _PIXEL, _EPSG = (440_000.0, 5_400_000.0), 0.5, 32631
 # The part of the scene that the picture shows, as shares of rows and columns.

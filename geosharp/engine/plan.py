@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 
 from geosharp.errors import ResourceError, UsageError
-from geosharp.raster.grid import Rect
+from geosharp.imaging.rules import SizeRules
+from geosharp.raster.area import Area
+from geosharp.raster.grid import Rect, tiles
 from geosharp.raster.scene import Scene
 
 MIN_TILE = 64
@@ -30,30 +34,56 @@ class Plan:
     """area: PAN pixels of the result; tile, halo in PAN pixels; strip: columns that are worked through from
     top to bottom before the next, None for all at once; memory, cache in bytes (an estimate)."""
 
-    area: Rect
+    area: Area
     tile: int
     strip: int | None
     halo: tuple[int, int]
-    tiles: int
     readers: int
     threads: int
     memory: int
     cache: int
 
+    def tiles(self) -> Iterator[Rect]:
+        """The PAN rectangles of the work, in its order."""
+        return tiles(self.area.rect, self.tile, self.strip)
+
+    @property
+    def tile_count(self) -> int:
+        rect = self.area.rect
+        rows = math.ceil(rect.stop_row / self.tile) - rect.row // self.tile
+        cols = math.ceil(rect.stop_col / self.tile) - rect.col // self.tile
+        return rows * cols
+
+    @contextmanager
+    def within_memory(self) -> Iterator[None]:
+        """Running out of memory while following the plan is a ResourceError that says what to change."""
+        try:
+            yield
+        except MemoryError as error:
+            raise ResourceError(
+                "memory",
+                f"none left for tiles of {self.tile} PAN pixels in {self.threads} threads",
+                f"about {self.memory / 2**20:.0f} MB",
+                "give --max-memory, a smaller --tile or fewer --threads",
+            ) from error
+
 
 def make_plan(
     scene: Scene,
-    area: Rect,
-    halo: tuple[int, int],
+    part: Area,
+    rules: SizeRules,
     dtype: str,
     *,
     tensors: bool = True,
-    multiple: int = 1,
     tile: int | None = None,
     threads: int | None = None,
     max_memory: int | None = None,
 ) -> Plan:
-    """Choose what the caller leaves open; the tile is halved until the estimate is under `max_memory`."""
+    """Choose what the caller leaves open; the tile is halved until the estimate is under `max_memory`.
+
+    dtype: the result's; tensors: whether the method computes with torch.
+    """
+    area, halo, multiple = part.rect, rules.halo, rules.multiple
     threads = _check("--threads", threads, 1, "one or more") or available_cores()
     size = _check("--tile", tile, MIN_TILE, f"at least {MIN_TILE} PAN pixels") or _DEFAULT_TILE
     largest = size = math.ceil(size / multiple) * multiple
@@ -79,9 +109,7 @@ def make_plan(
                 "give more memory, fewer --threads, or fuse the scene in parts with --area",
             )
         size = size // 2 // multiple * multiple
-    rows = math.ceil(area.stop_row / size) - area.row // size
-    cols = math.ceil(area.stop_col / size) - area.col // size
-    return Plan(area, size, strip, halo, rows * cols, readers, threads, memory, cache)
+    return Plan(part, size, strip, halo, readers, threads, memory, cache)
 
 
 def available_cores() -> int:

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from geosharp.engine.tensors import optics_of, to_pair
+from geosharp.engine.tensors import computing, optics_of, to_pair
 from geosharp.errors import PairError
 from geosharp.imaging.classic import Floats, Moments, Optics, degraded_pan
 from geosharp.imaging.resample import Span, down_radius
@@ -30,7 +30,7 @@ def sample_moments(scene: Scene) -> Moments:
     """Moments of the whole scene, whatever part of it is fused: 100 windows, more where they are empty."""
     optics = optics_of(scene)
     total = _Sums(len(scene.bands))
-    with SceneReader(scene) as reader:
+    with computing(), SceneReader(scene) as reader:
         for windows in _spread(scene):
             for window in windows:
                 total.add(reader, window, optics)

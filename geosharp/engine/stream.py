@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -13,6 +13,8 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from geosharp.engine import heap
+from geosharp.engine.plan import Plan
+from geosharp.raster.area import Area
 from geosharp.raster.grid import Rect
 
 _TRIM_EVERY = 32  # tiles
@@ -76,47 +78,32 @@ class Progress:
 ProgressCallback = Callable[[Progress], None]
 
 
-def stream(
-    job: Job,
-    tiles: Iterable[Rect],
-    writer: Writer,
-    area: Rect,
-    *,
-    total_tiles: int,
-    readers: int,
-    threads: int,
-    progress: ProgressCallback | None = None,
-) -> int:
-    """Run `job` over PAN rectangles `tiles` of `area` into `writer`; the number of tiles that held data.
+def stream(job: Job, plan: Plan, writer: Writer, progress: ProgressCallback | None = None) -> int:
+    """Run `job` over the tiles of `plan` into `writer`; the number of tiles that held data.
 
-    `readers` threads read, `threads` compute, the calling thread writes; a fixed number of tiles is
-    under way at once.
+    Readers read, threads compute, the calling thread writes; a fixed number of tiles is under way at
+    once. Tiles outside the plan's area are skipped unread.
     """
     with ExitStack() as opened:
         handles: list[Reader] = []
-        for _ in range(readers):
+        for _ in range(plan.readers):
             handles.append(job.open_reader())
             opened.callback(handles[-1].close)
-        return _stream(job, tiles, writer, handles, _Tally(total_tiles, area.area, progress), area, threads)
+        tally = _Tally(plan.tile_count, plan.area.rect.area, progress)
+        _stream(job, plan, writer, handles, tally)
+        return tally.filled
 
 
-def _stream(
-    job: Job,
-    tiles: Iterable[Rect],
-    writer: Writer,
-    handles: list[Reader],
-    tally: _Tally,
-    area: Rect,
-    threads: int,
-) -> int:
+def _stream(job: Job, plan: Plan, writer: Writer, handles: list[Reader], tally: _Tally) -> None:
     reading = [ThreadPoolExecutor(1, "geosharp-read") for _ in handles]
-    computing = ThreadPoolExecutor(threads, "geosharp-compute", job.start_thread)
+    computing = ThreadPoolExecutor(plan.threads, "geosharp-compute", job.start_thread)
     under_way: deque[tuple[Rect, Future[Fused | None]]] = deque()
+    corner = plan.area.rect
 
     def write_next() -> None:
         tile, future = under_way.popleft()
         fused = future.result()
-        rect = tile.move(-area.row, -area.col)
+        rect = tile.move(-corner.row, -corner.col)
         if fused is None:
             writer.skip(rect)
         else:
@@ -125,13 +112,13 @@ def _stream(
 
     try:
         row, col = None, 0
-        for tile in tiles:
+        for tile in plan.tiles():
             row, col = tile.row, col + 1 if tile.row == row else 0
             # Neighbours go to one handle, along a row and from row to row: they share blocks in its cache.
             turn = col // 4 % len(handles)
-            patch = reading[turn].submit(handles[turn].read, tile)
+            patch = reading[turn].submit(_read, handles[turn], plan.area, tile)
             under_way.append((tile, computing.submit(_compute, job, tile, patch)))
-            if len(under_way) > 2 * threads + len(handles):
+            if len(under_way) > 2 * plan.threads + len(handles):
                 write_next()
         while under_way:
             write_next()
@@ -142,7 +129,10 @@ def _stream(
         for wait in (False, True):
             for pool in (*reading, computing):
                 pool.shutdown(wait=wait, cancel_futures=True)
-    return tally.filled
+
+
+def _read(reader: Reader, area: Area, tile: Rect) -> Any:
+    return None if area.misses(tile) else reader.read(tile)
 
 
 def _compute(job: Job, tile: Rect, patch: Future[Any]) -> Fused | None:

@@ -51,6 +51,11 @@ class Area:
         )
         return np.asarray(contains_xy(self.shape, cols, rows), bool)
 
+    def misses(self, rect: Rect) -> bool:
+        """Whether the area holds nothing of PAN pixels `rect`, by its outline alone: cheap."""
+        place = box(rect.col, rect.row, rect.stop_col, rect.stop_row)
+        return self.shape is not None and not self.shape.intersects(place)
+
 
 def find_area(text: str, grid: Grid, within: Rect) -> Area:
     """The area a user means by `text`, on PAN's `grid`, cut to `within`.

@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from geosharp.engine.inject import InjectionJob
+from geosharp.engine.methods import METHODS
+from geosharp.engine.plan import Plan
 from geosharp.engine.sampling import sample_moments
+from geosharp.engine.setup import Setup
 from geosharp.engine.stream import stream
 from geosharp.imaging.classic import Moments
 from geosharp.raster.area import Area
-from geosharp.raster.grid import Rect, tiles
+from geosharp.raster.grid import Rect
 from geosharp.raster.pixels import Pixels
 from geosharp.raster.scene import Scene
 
@@ -45,10 +48,11 @@ def fuse_in_memory(
 ) -> MemoryWriter:
     """`scene` (or `area` of it) fused by `method` in tiles of `tile` PAN pixels."""
     part = area or Area(scene.area)
-    job = InjectionJob(scene, method, moments or sample_moments(scene), part, pixels)
+    halo = METHODS[method].size_rules(scene).halo
+    plan = Plan(part, tile, None, halo, readers=1, threads=2, memory=0, cache=0)
+    job = InjectionJob(Setup(scene, method, pixels, plan), moments or sample_moments(scene))
     writer = MemoryWriter(
         np.full((len(scene.bands), *part.rect.shape), 0, pixels.dtype), np.zeros(part.rect.shape, bool)
     )
-    cut = list(tiles(part.rect, tile))
-    stream(job, cut, writer, part.rect, total_tiles=len(cut), readers=1, threads=2)
+    stream(job, plan, writer)
     return writer

@@ -9,9 +9,12 @@ import rasterio
 from rasterio.transform import from_origin
 from shapely.geometry import Point
 
+from geosharp.engine import methods
 from geosharp.engine.inject import InjectionJob
+from geosharp.engine.plan import make_plan
 from geosharp.engine.sampling import sample_moments
-from geosharp.imaging.classic import METHODS
+from geosharp.engine.setup import Setup
+from geosharp.imaging import classic
 from geosharp.raster.area import Area
 from geosharp.raster.grid import Rect
 from geosharp.raster.pixels import Pixels
@@ -62,7 +65,7 @@ def plain_scene(folder: Path, **profile: Any) -> Scene:
     return open_scene(*make_pair(folder, pan_shape=(160, 192), **profile))
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", classic.METHODS)
 def test_tiles_of_any_size_give_the_bits_of_the_whole(odd: Scene, method: str) -> None:
     assert odd.relation.ratio[0] == pytest.approx(4.000245)
     moments = sample_moments(odd)
@@ -74,7 +77,7 @@ def test_tiles_of_any_size_give_the_bits_of_the_whole(odd: Scene, method: str) -
         np.testing.assert_array_equal(tiled.data.view(np.uint32), whole.data.view(np.uint32))
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", classic.METHODS)
 def test_a_part_of_the_scene_has_the_bits_of_the_whole(odd: Scene, method: str) -> None:
     part = Rect(83, 71, 101, 129)
     whole = fuse_in_memory(odd, method, 256)
@@ -84,7 +87,7 @@ def test_a_part_of_the_scene_has_the_bits_of_the_whole(odd: Scene, method: str) 
     np.testing.assert_array_equal(cut.valid, whole.valid[index])
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", classic.METHODS)
 @pytest.mark.parametrize("fill", [3e38, np.nan, -9999.0])
 def test_what_no_data_holds_changes_no_bit(
     tmp_path: Path, float_pair: tuple[Path, Path], odd: Scene, method: str, fill: float
@@ -107,7 +110,7 @@ def test_the_result_is_valid_where_pan_and_ms_are(odd: Scene) -> None:
 @pytest.mark.parametrize(
     ("method", "times", "plus"),
     # Modulation depends on where zero is.
-    [(method, 3, 0) for method in METHODS] + [(method, 1, 100) for method in ("exp", "gsa", "glp")],
+    [(method, 3, 0) for method in classic.METHODS] + [(method, 1, 100) for method in ("exp", "gsa", "glp")],
 )
 def test_the_result_follows_a_scaling_or_a_shift_of_dn(
     tmp_path: Path, made_pair: tuple[Path, Path], method: str, times: int, plus: int
@@ -123,7 +126,7 @@ def test_the_result_follows_a_scaling_or_a_shift_of_dn(
     np.testing.assert_allclose(made, expected * times + plus, rtol=1e-4)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", classic.METHODS)
 def test_the_order_of_the_bands_does_not_matter(made_pair: tuple[Path, Path], method: str) -> None:
     expected = fuse_in_memory(open_scene(*made_pair), method, 256).data
     made = fuse_in_memory(open_scene(*made_pair, bands=[3, 1, 4, 2]), method, 256).data
@@ -140,7 +143,7 @@ def test_constant_images_stay_what_they_are(tmp_path: Path, dtype: str) -> None:
         ),
     )
     limits = None if dtype == "float64" else (float(np.iinfo(dtype).min), float(np.iinfo(dtype).max))
-    for method in METHODS:
+    for method in classic.METHODS:
         made = fuse_in_memory(scene, method, 64, pixels=Pixels(dtype, limits, None))
         assert (made.data == level - 5).all(), method
 
@@ -204,10 +207,11 @@ def test_the_offset_that_the_grids_state_is_respected(tmp_path: Path) -> None:
 
 
 def test_the_job_reads_what_its_halo_asks_for(odd: Scene) -> None:
-    job = InjectionJob(odd, "glp", sample_moments(odd), Area(odd.area), Pixels("float32", None, None))
+    plan = make_plan(odd, Area(odd.area), methods.METHODS["glp"].size_rules(odd), "float32")
+    job = InjectionJob(Setup(odd, "glp", Pixels("float32", None, None), plan), sample_moments(odd))
     reader = job.open_reader()
     tile = Rect(128, 64, 64, 64)
     patch = reader.read(tile)
     reader.close()
     assert patch is not None
-    assert patch.pan_rect == tile.grow(*job.halo)
+    assert patch.pan_rect == tile.grow(*plan.halo)

@@ -8,8 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from shapely.geometry import box
 
+from geosharp.engine.plan import Plan
 from geosharp.engine.stream import Fused, Progress, stream
+from geosharp.raster.area import Area
 from geosharp.raster.grid import Rect, tiles
 
 AREA = Rect(30, 70, 500, 700)
@@ -111,10 +114,11 @@ def number(rect: Rect) -> np.ndarray:
 
 
 def run(job: Counting, writer: Memory, *, readers: int = 2, threads: int = 2, progress: Any = None) -> int:
-    cut = list(tiles(AREA, TILE))
-    return stream(
-        job, cut, writer, AREA, total_tiles=len(cut), readers=readers, threads=threads, progress=progress
-    )
+    return stream(job, plan_of(Area(AREA), readers=readers, threads=threads), writer, progress)
+
+
+def plan_of(area: Area, *, readers: int = 2, threads: int = 2) -> Plan:
+    return Plan(area, TILE, None, (0, 0), readers, threads, memory=0, cache=0)
 
 
 def assert_all_is_let_go(job: Counting) -> None:
@@ -239,16 +243,16 @@ def test_a_second_handle_that_does_not_open_closes_the_first() -> None:
     assert_all_is_let_go(job)
 
 
-def test_tiles_that_cannot_be_made_end_the_work() -> None:
+def test_tiles_outside_the_area_are_skipped_unread() -> None:
     job = Counting()
-
-    def broken() -> Any:
-        yield from list(tiles(AREA, TILE))[:10]
-        raise RuntimeError(BOOM)
-
-    with pytest.raises(RuntimeError, match=BOOM):
-        stream(job, broken(), Memory(job), AREA, total_tiles=10, readers=2, threads=2)
-    assert_all_is_let_go(job)
+    writer = Memory(job)
+    corner = box(AREA.col, AREA.row, AREA.col + 100, AREA.row + 100)
+    stream(job, plan_of(Area(AREA, corner)), writer)
+    meeting = [
+        tile for tile in tiles(AREA, TILE) if tile.row <= AREA.row + 100 and tile.col <= AREA.col + 100
+    ]
+    assert sorted(job.read, key=str) == sorted(meeting, key=str)
+    assert (writer.times == 1).all()
 
 
 def test_progress_only_grows_and_ends_at_the_total() -> None:
@@ -261,9 +265,3 @@ def test_progress_only_grows_and_ends_at_the_total() -> None:
     assert all(a.pixels < b.pixels and a.seconds <= b.seconds for a, b in pairwise(told))
     assert (told[-1].tiles, told[-1].pixels) == (told[-1].total_tiles, told[-1].total_pixels)
     assert told[-1].total_pixels == AREA.area
-
-
-def test_no_tiles_are_no_work() -> None:
-    job = Counting()
-    assert stream(job, [], Memory(job), AREA, total_tiles=0, readers=2, threads=2) == 0
-    assert_all_is_let_go(job)

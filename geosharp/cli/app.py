@@ -1,0 +1,125 @@
+"""The application: what all commands share, and how a run ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from geosharp.cli.options import QuietOption, VerboseOption
+from geosharp.errors import GeosharpError, OutputError, ResourceError, UsageError
+from geosharp.version import __version__
+
+if TYPE_CHECKING:
+    from geosharp.terminal import Terminal
+
+
+@dataclass
+class Session:
+    """What was asked for before the command, and the terminal once the command has opened it."""
+
+    verbose: bool
+    quiet: bool
+    terminal: Terminal | None = None
+
+
+class Commands(TyperGroup):
+    """Tells a GeosharpError in one line and exits with its code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except GeosharpError as error:
+            raise _told(ctx.obj, error) from error
+        except MemoryError as error:
+            needed, remedy = "room for the tiles under way", "give --max-memory or fewer --threads"
+            raise _told(ctx.obj, ResourceError("memory", "none left", needed, remedy)) from error
+        except KeyboardInterrupt as error:
+            typer.echo("geosharp: interrupted; the output is whole or not there", err=True)
+            raise typer.Exit(130) from error
+
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Sharpen satellite scenes: fuse a fine panchromatic image with a coarse multispectral one.",
+)
+
+
+@app.callback(invoke_without_command=True)
+def main_options(
+    context: typer.Context,
+    verbose: VerboseOption = False,
+    quiet: QuietOption = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    if version:
+        put(f"geosharp {__version__}")
+        raise typer.Exit
+    context.obj = Session(verbose, quiet)
+
+
+def main() -> None:
+    """Entry point of the `geosharp` command."""
+    # Ends that schedulers and closed sessions send are Ctrl-C to us: temporaries go, old results stay.
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.default_int_handler)
+    try:
+        app()
+    except OSError as error:
+        # Help that stdout does not take; what commands print goes through `put`.
+        sys.stderr.write(f"geosharp: {error}\n")
+        _drop_stdout()
+        sys.exit(1)
+
+
+def open_terminal(context: typer.Context, verbose: bool, quiet: bool, *, log_json: bool = False) -> Terminal:
+    """The terminal as -v and -q before or after the command, and --log-json, ask for."""
+    from geosharp.terminal import Terminal
+
+    session: Session = context.obj
+    verbose, quiet = verbose or session.verbose, quiet or session.quiet
+    if verbose and quiet:
+        raise UsageError("-q and -v", "both", "one of them", "leave one out")
+    session.terminal = Terminal(quiet=quiet, log_json=log_json)
+    # Where they matter, GDAL's messages are told as ours.
+    context.with_resource(session.terminal.logged(shown=verbose))
+    return session.terminal
+
+
+def put(text: str) -> None:
+    """Print a result to stdout."""
+    try:
+        typer.echo(text)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _drop_stdout()
+        raise OutputError(
+            "stdout",
+            f"cannot be written ({error.strerror})",
+            "a stdout that takes text",
+            "send it elsewhere; files that were asked for are complete",
+        ) from error
+
+
+def _drop_stdout() -> None:
+    """Let nothing more be written there, or the interpreter fails anew on its way out."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def _told(session: Session | None, error: GeosharpError) -> typer.Exit:
+    """The exit that follows `error`, which is told here."""
+    if session is not None and session.terminal is not None:
+        session.terminal.fail(error)
+    else:
+        typer.echo(f"geosharp: {error}", err=True)
+    return typer.Exit(error.exit_code)

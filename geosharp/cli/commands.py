@@ -1,0 +1,205 @@
+"""The commands."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from geosharp.cli.app import app, open_terminal, put
+from geosharp.cli.options import (
+    AreaOption,
+    BandsOption,
+    DtypeOption,
+    ExtentOption,
+    MemoryOption,
+    MethodOption,
+    MsArgument,
+    PanArgument,
+    QuietOption,
+    SensorOption,
+    ThreadsOption,
+    TileOption,
+    VerboseOption,
+    read_bytes,
+    read_list,
+    read_numbers,
+)
+
+
+@app.command("fuse", epilog="Example: geosharp fuse pan.tif ms.tif -o sharp.tif --method glp --cog")
+def fuse_command(
+    context: typer.Context,
+    pan: PanArgument,
+    ms: MsArgument,
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out", "-o", metavar="OUT", help="GeoTIFF to write, on PAN's grid. Appears when complete."
+        ),
+    ],
+    method: MethodOption = "glp",
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            "--weights",
+            metavar="LIST",
+            help="Band weights of brovey, e.g. 0.3,0.4,0.3.",
+            rich_help_panel="Method",
+        ),
+    ] = None,
+    bands: BandsOption = None,
+    sensor: SensorOption = None,
+    area: AreaOption = None,
+    extent: ExtentOption = "intersection",
+    dtype: DtypeOption = None,
+    cog: Annotated[
+        bool, typer.Option("--cog", help="Write a Cloud Optimized GeoTIFF.", rich_help_panel="Output")
+    ] = False,
+    overviews: Annotated[
+        bool, typer.Option("--overviews/--no-overviews", help="Build overviews.", rich_help_panel="Output")
+    ] = True,
+    mask: Annotated[
+        bool,
+        typer.Option(
+            "--mask/--no-mask",
+            help="Add an internal mask where pixels can be invalid.",
+            rich_help_panel="Output",
+        ),
+    ] = True,
+    co: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--co",
+            metavar="KEY=VALUE",
+            help="GDAL creation option, e.g. COMPRESS=DEFLATE.",
+            rich_help_panel="Output",
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an existing OUT.", rich_help_panel="Output")
+    ] = False,
+    preview: Annotated[
+        Path | None,
+        typer.Option(
+            "--preview", metavar="PNG", help="Also write a stretched quick look.", rich_help_panel="Output"
+        ),
+    ] = None,
+    tile: TileOption = None,
+    threads: ThreadsOption = None,
+    max_memory: MemoryOption = None,
+    log_json: Annotated[
+        bool, typer.Option("--log-json", help="Progress and messages as JSON lines on stderr.")
+    ] = False,
+    verbose: VerboseOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Fuse PAN and MS into OUT: MS's bands at PAN's resolution.
+
+    Accepts pairs in different CRS, extents and with sub-pixel offsets, no-data of every kind, 8 to 32
+    bit integers and floats. Prints OUT's path; progress and notes go to stderr.
+    """
+    terminal = open_terminal(context, verbose, quiet, log_json=log_json)
+    from geosharp.fusion import fuse
+    from geosharp.raster.output.creation import parse_creation
+
+    with terminal.progress() as progress:
+        result = fuse(
+            pan,
+            ms,
+            out,
+            method=method,
+            bands=read_list(bands),
+            sensor=sensor,
+            weights=read_numbers("--weights", weights),
+            area=area,
+            extent=extent,
+            dtype=dtype,
+            cog=cog,
+            overviews=overviews,
+            mask=mask,
+            creation=parse_creation(co or []),
+            overwrite=overwrite,
+            preview=preview,
+            tile=tile,
+            threads=threads,
+            max_memory=read_bytes("--max-memory", max_memory),
+            progress=progress,
+            on_note=terminal.note,
+        )
+    terminal.fused(result)
+    put(str(result.path))
+
+
+@app.command("info", epilog="Example: geosharp info pan.tif ms.tif --json")
+def info_command(
+    context: typer.Context,
+    pan: PanArgument,
+    ms: MsArgument,
+    bands: BandsOption = None,
+    sensor: SensorOption = None,
+    method: MethodOption = "glp",
+    area: AreaOption = None,
+    extent: ExtentOption = "intersection",
+    dtype: DtypeOption = None,
+    tile: TileOption = None,
+    threads: ThreadsOption = None,
+    max_memory: MemoryOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    verbose: VerboseOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Say what geosharp sees in a pair: sensor, bands, types, no-data, ratio, shift, overlap; and its plan.
+
+    Accepts what fuse accepts, refuses what it refuses, and writes nothing: the plan is the one that
+    fuse follows with the same options.
+    """
+    terminal = open_terminal(context, verbose, quiet)
+    from geosharp.preflight import inspect
+    from geosharp.terminal import format_info
+
+    seen = inspect(
+        pan,
+        ms,
+        bands=read_list(bands),
+        sensor=sensor,
+        method=method,
+        area=area,
+        extent=extent,
+        dtype=dtype,
+        tile=tile,
+        threads=threads,
+        max_memory=read_bytes("--max-memory", max_memory),
+    )
+    if as_json:
+        put(json.dumps(seen, indent=2, allow_nan=False))
+        return
+    put(format_info(seen))
+    for note in seen["notes"]:
+        terminal.note(note)
+
+
+@app.command("demo", epilog="Example: geosharp demo /tmp/geosharp-demo")
+def demo_command(
+    context: typer.Context,
+    folder: Annotated[
+        Path, typer.Argument(metavar="[FOLDER]", help="Where to write it all.", show_default=True)
+    ] = Path("geosharp-demo"),
+    size: Annotated[int, typer.Option("--size", help="Side of the made PAN in pixels, 256 to 4096.")] = 1024,
+    seed: Annotated[int, typer.Option("--seed", help="Another number makes another scene.")] = 0,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an earlier demo in FOLDER.")
+    ] = False,
+    verbose: VerboseOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Make a scene by code, fuse it, and compare the result with the known truth."""
+    terminal = open_terminal(context, verbose, quiet)
+    from geosharp.demo import demo
+
+    with terminal.progress() as progress:
+        result = demo(folder, size=size, seed=seed, overwrite=overwrite, progress=progress)
+    terminal.demonstrated(result)
+    put(str(result.fused))

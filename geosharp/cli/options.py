@@ -1,0 +1,135 @@
+"""Arguments and options that commands share, and what their texts mean."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from geosharp.errors import UsageError
+
+PanArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="PAN",
+        help="Panchromatic image, one band, 1.5 to 16 times finer than MS. Anything GDAL opens: GeoTIFF, "
+        "VRT, JP2, DIMAP, TIL, NITF, /vsizip/..., https://...",
+        show_default=False,
+    ),
+]
+MsArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="MS...",
+        help="Multispectral image: one multi-band file, or several band files on one grid. Refused: rotated "
+        "grids, complex or paletted pixels, no overlap with PAN.",
+        show_default=False,
+    ),
+]
+BandsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--bands",
+        metavar="LIST",
+        help="MS bands to use, in this order, by number or name, e.g. 4,3,2 or nir,red,green.",
+        rich_help_panel="Input",
+    ),
+]
+SensorOption = Annotated[
+    str | None,
+    typer.Option(
+        "--sensor",
+        metavar="NAME",
+        help="Sensor, where the metadata does not tell it, e.g. worldview-2.",
+        rich_help_panel="Input",
+    ),
+]
+AreaOption = Annotated[
+    str | None,
+    typer.Option(
+        "--area",
+        metavar="BOX|FILE",
+        help="Fuse a part: left,bottom,right,top in PAN's CRS, or polygons in a GeoJSON file. Its pixels "
+        "are those of the whole scene's result.",
+        rich_help_panel="Input",
+    ),
+]
+MethodOption = Annotated[
+    str,
+    typer.Option("--method", "-m", help="exp, brovey, gsa, glp or glp-hpm.", rich_help_panel="Method"),
+]
+ExtentOption = Annotated[
+    str,
+    typer.Option(
+        "--extent",
+        help="intersection: where PAN and MS overlap. pan: all of PAN, masked where MS has nothing.",
+        rich_help_panel="Output",
+    ),
+]
+DtypeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--dtype",
+        metavar="TYPE",
+        help="Pixel type, MS's by default; float32 keeps MS's DN unrounded.",
+        rich_help_panel="Output",
+    ),
+]
+TileOption = Annotated[
+    int | None,
+    typer.Option(
+        "--tile",
+        help="Tile side in PAN pixels; the result does not depend on it.",
+        rich_help_panel="Performance",
+    ),
+]
+ThreadsOption = Annotated[
+    int | None,
+    typer.Option("--threads", help="Computing threads, all cores by default.", rich_help_panel="Performance"),
+]
+MemoryOption = Annotated[
+    str | None,
+    typer.Option(
+        "--max-memory",
+        metavar="SIZE",
+        help="Stay under this, e.g. 800M or 4G.",
+        rich_help_panel="Performance",
+    ),
+]
+VerboseOption = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Say what is decided and done, and what GDAL says.")
+]
+QuietOption = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Say nothing but errors and what was asked for.")
+]
+
+
+def read_list(text: str | None) -> list[str] | None:
+    return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
+
+
+def read_numbers(flag: str, text: str | None) -> list[float] | None:
+    try:
+        parts = read_list(text)
+        return None if parts is None else [float(part) for part in parts]
+    except ValueError as error:
+        raise UsageError(
+            flag, f"'{text}'", "numbers separated by commas", "write them as 0.3,0.4,0.3"
+        ) from error
+
+
+def read_bytes(flag: str, text: str | None) -> int | None:
+    """The size a user means by 800M or 1.5G, in bytes."""
+    if text is None:
+        return None
+    units = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+    number, unit = text.strip().upper().removesuffix("B"), 1
+    if number and number[-1] in units:
+        number, unit = number[:-1], units[number[-1]]
+    try:
+        size = int(float(number) * unit)
+    except (ValueError, OverflowError):
+        size = 0
+    if size <= 0:
+        raise UsageError(flag, f"'{text}'", "a size in bytes or with K, M, G", "write it as 800M or 4G")
+    return size

@@ -1,0 +1,88 @@
+"""The methods by name: what each asks of the tiler, and how it becomes a job.
+
+torch is imported when a method that needs it is used: Brovey starts without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from geosharp.engine.setup import Setup
+from geosharp.engine.stream import Job
+from geosharp.imaging.rules import SizeRules
+from geosharp.raster.scene import Scene
+
+DEFAULT_METHOD = "glp"
+# Below this correlation of details a band is said to have little in common with PAN.
+_LITTLE = 0.3
+# MS pixels below which what was learnt is said to be uncertain.
+_ENOUGH = 1000
+# Whole numbers up to here are exact in float32.
+_EXACT = 2**24
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Method:
+    """tensors: whether it computes with torch; weighted: whether it takes weights. make_job decides
+    what is global for the scene, and tells what a user should know."""
+
+    tensors: bool
+    weighted: bool
+    size_rules: Callable[[Scene], SizeRules]
+    make_job: Callable[[Setup, Tell], Job]
+
+
+def _brovey_rules(scene: Scene) -> SizeRules:
+    # GDAL reads around a tile by itself.
+    return SizeRules(1, (0, 0))
+
+
+def _make_brovey(setup: Setup, tell: Tell) -> Job:
+    from geosharp.engine.brovey import BroveyJob
+
+    scene, pixels, plan = setup.scene, setup.pixels, setup.plan
+    if np.issubdtype(np.dtype(pixels.dtype), np.floating) and scene.ms[0].value_range is not None:
+        tell(f"brovey computes in MS's {scene.dtype}, so that its values are whole numbers")
+    return BroveyJob(scene, setup.weights, plan.area, pixels, plan.threads)
+
+
+def _injection_rules(scene: Scene) -> SizeRules:
+    from geosharp.engine.tensors import optics_of
+    from geosharp.imaging.classic import size_rules
+
+    return size_rules(optics_of(scene))
+
+
+def _make_injection(setup: Setup, tell: Tell) -> Job:
+    from geosharp.engine.inject import InjectionJob
+    from geosharp.engine.sampling import sample_moments
+
+    scene = setup.scene
+    limits = scene.ms[0].value_range
+    if scene.dtype == "float64" or (limits is not None and max(-limits[0], limits[1]) > _EXACT):
+        tell(f"{scene.dtype} pixels are computed in float32, which holds about seven digits")
+    moments = sample_moments(scene)
+    if moments.count < _ENOUGH:
+        tell(f"only {moments.count} valid MS pixels to learn from: the gains are uncertain")
+    for band, correlation in zip(scene.bands, moments.detail_correlation(), strict=True):
+        if correlation < _LITTLE and setup.method != "exp":
+            tell(
+                f"{band.name}: its detail has little in common with PAN's (correlation {correlation:.2f}), "
+                "so it gets little of it"
+            )
+    return InjectionJob(setup, moments)
+
+
+_INJECTION = Method(tensors=True, weighted=False, size_rules=_injection_rules, make_job=_make_injection)
+METHODS = {
+    "exp": _INJECTION,
+    "brovey": Method(tensors=False, weighted=True, size_rules=_brovey_rules, make_job=_make_brovey),
+    "gsa": _INJECTION,
+    "glp": _INJECTION,
+    "glp-hpm": _INJECTION,
+}

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from geosharp.cli import app
+from geosharp.fusion import METHODS
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def test_quiet_and_verbose_exclude_each_other(tmp_path: Path, made_pair: tuple[Path, Path]) -> None:
+    result = run("-v", "fuse", "-q", *made_pair, "-o", tmp_path / "out.tif")
+    assert result.exit_code == 2
+    assert "-q and -v" in result.stderr
+
+
+@pytest.mark.parametrize("where", ["before", "after"])
+def test_verbose_tells_what_is_decided(tmp_path: Path, made_pair: tuple[Path, Path], where: str) -> None:
+    out = tmp_path / "out.tif"
+    verbose = ("-v", "fuse") if where == "before" else ("fuse", "-v")
+    lines = run(*verbose, *made_pair, "-o", out).stderr.splitlines()
+    assert any(line.startswith("geosharp: sensor: ") for line in lines)
+    assert any("1 tiles of 512 PAN pixels" in line for line in lines)
+
+
+@pytest.mark.parametrize("quiet", [[], ["-q"]])
+def test_an_error_is_an_event_of_the_json_log(tmp_path: Path, quiet: list[str]) -> None:
+    result = run("fuse", "no.tif", "ms.tif", "-o", tmp_path / "out.tif", "--log-json", *quiet)
+    assert result.exit_code == 1
+    event = json.loads(result.stderr)
+    assert (event["event"], event["subject"], event["exit_code"]) == ("error", "no.tif", 1)
+    assert event["found"] == "no such file"
+
+
+def test_want_of_memory_is_one_line(
+    tmp_path: Path, made_pair: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setitem(METHODS, "glp", type("Greedy", (), {**vars(METHODS["glp"]), "make_job": fail}))
+    result = run("fuse", *made_pair, "-o", tmp_path / "out.tif")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("geosharp: memory: none left for tiles of 512")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("command", [["--version"], ["fuse", "--help"], ["info"], ["fuse", "-o", "{out}"]])
+def test_a_full_stdout_is_one_line(tmp_path: Path, made_pair: tuple[Path, Path], command: list[str]) -> None:
+    out = tmp_path / "out.tif"
+    files = () if command[-1].startswith("--") else made_pair
+    arguments = [str(argument).format(out=out) for argument in (command[0], *files, *command[1:])]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "geosharp", "-q", *arguments],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1, done.stderr
+    assert done.stderr.startswith("geosharp: ")
+    assert done.stderr.count("\n") == 1
+    assert out.exists() == ("{out}" in command)

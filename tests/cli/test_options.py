@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import re
+from typing import get_args
+
+import pytest
+
+from geosharp.cli.options import MethodOption, read_bytes, read_list, read_numbers
+from geosharp.engine.methods import METHODS
+from geosharp.errors import UsageError
+
+
+def test_the_methods_in_the_help_are_the_methods() -> None:
+    _, option = get_args(MethodOption)
+    assert set(re.findall("[a-z-]+", option.help)) - {"or"} == set(METHODS)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("1000", 1000), ("2K", 2048), ("1.5G", 3 * 2**29), ("800m", 800 * 2**20), ("1 TB", 2**40), (None, None)],
+)
+def test_sizes_are_read_with_their_unit(text: str | None, size: int | None) -> None:
+    assert read_bytes("--max-memory", text) == size
+
+
+@pytest.mark.parametrize("text", ["", "G", "-1", "0", "lots", "nan", "inf", "1e999"])
+def test_what_is_no_size_is_refused_by_its_flag(text: str) -> None:
+    with pytest.raises(UsageError, match=f"^--max-memory: '{text}'"):
+        read_bytes("--max-memory", text)
+
+
+def test_lists_are_separated_by_commas() -> None:
+    assert read_list("4, red ,,2") == ["4", "red", "2"]
+    assert read_numbers("--weights", "0.5, 1") == [0.5, 1.0]
+    assert read_list(None) is read_numbers("--weights", None) is None
+    with pytest.raises(UsageError, match=r"^--weights: 'a,1'"):
+        read_numbers("--weights", "a,1")
