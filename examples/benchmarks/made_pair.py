@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -24,11 +26,18 @@ LAYOUT = {
 
 
 def make_pair(folder: Path, size: int) -> tuple[Path, Path]:
-    """PAN of `size` x `size` pixels at 0.5 m and its MS; made once and kept."""
+    """PAN of `size` x `size` pixels at 0.5 m and its MS; made once and kept.
+
+    In a process of its own: the peak memory of a process counts its parent's at the fork.
+    """
     pan_path, ms_path = folder / f"pan_{size}.tif", folder / f"ms_{size}.tif"
-    if pan_path.exists() and ms_path.exists():
-        return pan_path, ms_path
-    folder.mkdir(parents=True, exist_ok=True)
+    if not (pan_path.exists() and ms_path.exists()):
+        folder.mkdir(parents=True, exist_ok=True)
+        subprocess.run([sys.executable, __file__, str(size), str(pan_path), str(ms_path)], check=True)
+    return pan_path, ms_path
+
+
+def write_pair(size: int, pan_path: Path, ms_path: Path) -> None:
     rng = np.random.default_rng(size)
     block = _block(rng, 2048)
     common = {"driver": "GTiff", "dtype": "uint16", "crs": "EPSG:32631", **LAYOUT}
@@ -61,7 +70,6 @@ def make_pair(folder: Path, size: int) -> tuple[Path, Path]:
                 small = fine.reshape(BANDS, side_y // RATIO, RATIO, side_x // RATIO, RATIO).mean((2, 4))
                 window = Window(col // RATIO, row // RATIO, side_x // RATIO, side_y // RATIO)
                 ms.write(small.astype("uint16"), window=window)
-    return pan_path, ms_path
 
 
 def _block(rng: np.random.Generator, side: int) -> np.ndarray:
@@ -73,3 +81,7 @@ def _block(rng: np.random.Generator, side: int) -> np.ndarray:
     ]
     noise = rng.normal(0, 10, (BANDS, side, side)).astype(np.float32)
     return np.clip(np.stack(bands) + noise, 1, 2047).astype(np.float32)
+
+
+if __name__ == "__main__":
+    write_pair(int(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]))

@@ -38,39 +38,18 @@ def main() -> None:
         print(f"{options.size} x {options.size} x 4 bands, {options.rounds} rounds, medians\n")
         commands = {}
         if oracle := shutil.which("gdal_pansharpen.py") or shutil.which("gdal_pansharpen"):
-            flags = [
-                flag
-                for option in (*CREATION, "NUM_THREADS=ALL_CPUS", "BIGTIFF=YES")
-                for flag in ("-co", option)
-            ]
-            commands["gdal_pansharpen"] = [
-                oracle,
-                str(pan),
-                str(ms),
-                str(out),
-                "-q",
-                "-threads",
-                "ALL_CPUS",
-                *flags,
-            ]
+            # Its default, and the layout of ours, which is compressed faster.
+            for name, layout in (("gdal_pansharpen", "PIXEL"), ("gdal_pansharpen, by band", "BAND")):
+                chosen = (*CREATION, "NUM_THREADS=ALL_CPUS", "BIGTIFF=YES", f"INTERLEAVE={layout}")
+                flags = [flag for option in chosen for flag in ("-co", option)]
+                base = [oracle, str(pan), str(ms), str(out), "-q", "-threads", "ALL_CPUS"]
+                commands[name] = [*base, *flags]
         else:
             print("gdal_pansharpen is not installed: ratios are to brovey")
         for method in options.methods.split(","):
-            commands[method] = [
-                *(
-                    sys.executable,
-                    "-m",
-                    "geosharp",
-                    "fuse",
-                    str(pan),
-                    str(ms),
-                    "-o",
-                    str(out),
-                    "--method",
-                    method,
-                ),
-                *("--no-overviews", "--no-mask", "--overwrite", "-q"),
-            ]
+            files = [str(pan), str(ms), "-o", str(out), "--overwrite", "-q"]
+            plain = ["--no-overviews", "--no-mask"]
+            commands[method] = [sys.executable, "-m", "geosharp", "fuse", *files, *plain, "--method", method]
         print_table(interleave(commands, options.rounds, log), next(iter(commands)))
         if not options.skip_engine:
             print()
