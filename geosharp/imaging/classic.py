@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from geosharp.imaging.holes import FILL_REACH, fill_holes
-from geosharp.imaging.resample import UP_RADIUS, Axis, Span, degrade, down_radius, upsample
+from geosharp.imaging.resample import UP_RADIUS, Axis, Span, degrade_valid, down_radius, upsample
 from geosharp.imaging.rules import SizeRules
 
 Floats = NDArray[np.float64]
@@ -196,7 +196,7 @@ def degraded_pan(
     (band, row, col), one band for all where their kernels are the same.
     """
     by_gain = {
-        gain: _degrade_valid(pair, target, optics.axes, gain, least) for gain in dict.fromkeys(optics.gains)
+        gain: _degrade_pan(pair, target, optics.axes, gain, least) for gain in dict.fromkeys(optics.gains)
     }
     if len(by_gain) == 1:
         return by_gain[optics.gains[0]]
@@ -207,16 +207,10 @@ def degraded_pan(
     return low, torch.cat([valid for valid in valids if valid is not None])
 
 
-def _degrade_valid(
+def _degrade_pan(
     pair: Pair, target: Spans, axes: tuple[Axis, Axis], gain: float, least: float = _LEAST
 ) -> tuple[Tensor, Tensor | None]:
-    low = degrade(pair.pan, pair.pan_spans, target, axes, gain)
-    if pair.pan_valid is None:
-        return low, None
-    # Exactly zero where the kernel meets no invalid pixel: those keep their bits.
-    lost = degrade(1.0 - pair.pan_valid, pair.pan_spans, target, axes, gain)
-    kept = (1.0 - lost).clamp_(min=1e-6)
-    return torch.where(lost == 0, low, low / kept), (kept >= least).float()
+    return degrade_valid(pair.pan, pair.pan_valid, pair.pan_spans, target, axes, gain, least)
 
 
 def _modulate(
@@ -239,7 +233,7 @@ def _modulate(
         if gain == 0:
             continue
         if kernel not in coarse:
-            low, low_valid = _degrade_valid(pair, low_spans, optics.axes, kernel)
+            low, low_valid = _degrade_pan(pair, low_spans, optics.axes, kernel)
             coarse[kernel] = upsample(fill_holes(low, low_valid), low_spans, target, optics.axes)[0]
         if math.isnan(level):
             fused.add_(pan - coarse[kernel], alpha=gain)

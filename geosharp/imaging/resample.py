@@ -75,6 +75,28 @@ def degrade(
     return _cut_blocks(cols, target, _DOWN_BLOCK)
 
 
+def degrade_valid(
+    x: Tensor,
+    valid: Tensor | None,
+    source: tuple[Span, Span],
+    target: tuple[Span, Span],
+    axes: tuple[Axis, Axis],
+    gain: float,
+    least: float,
+) -> tuple[Tensor, Tensor | None]:
+    """As `degrade`, from the valid pixels alone; and where they are at least that share of the kernel.
+
+    `valid` holds 1 where `x`, which is 0 elsewhere, is valid; it has the bands of `x`, or one for all.
+    """
+    low = degrade(x, source, target, axes, gain)
+    if valid is None:
+        return low, None
+    # Exactly zero where the kernel meets no invalid pixel: those keep their bits.
+    lost = degrade(1.0 - valid, source, target, axes, gain)
+    kept = (1.0 - lost).clamp_(min=1e-6)
+    return torch.where(lost == 0, low, low / kept), (kept >= least).float()
+
+
 def _along_rows(x: Tensor, source: Span, target: Span, block: int, axis: Axis, gain: float | None) -> Tensor:
     """Resample (band, row, col) `x` from rows `source` to the whole blocks around rows `target`."""
     starts = _block_starts(target, block)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from geosharp.imaging.resample import UP_RADIUS, Axis, Span, degrade, down_radius, upsample
+from geosharp.imaging.resample import UP_RADIUS, Axis, Span, degrade, degrade_valid, down_radius, upsample
 from tests.imaging.synthetic import degrade_exactly
 
 RATIOS = [2.0, 3.0, 4.0, 4.000245, 1.7, 16.0]
@@ -167,3 +167,19 @@ def some_tiles(whole: tuple[Span, Span]) -> list[tuple[Span, Span]]:
 def cut(x: torch.Tensor, have: tuple[Span, Span], want: tuple[Span, Span]) -> torch.Tensor:
     (rows, cols), (top, left) = want, (have[0].start, have[1].start)
     return x[:, rows.start - top : rows.stop - top, cols.start - left : cols.stop - left]
+
+
+def test_degrading_what_is_valid_ignores_the_rest_and_keeps_its_bits() -> None:
+    axes, gain = (Axis(4.0, 0.5), Axis(3.7, -1.25)), 0.3
+    source, target = (Span(-40, 90), Span(-40, 90)), (Span(0, 10), Span(0, 12))
+    x = torch.from_numpy(np.random.default_rng(5).normal(size=(2, 130, 130)).astype(np.float32))
+    valid = torch.ones(1, 130, 130)
+    valid[:, 60:, 50:80] = 0
+    whole, _ = degrade_valid(x, None, source, target, axes, gain, 0.5)
+    level, seen = degrade_valid(7 * valid, valid, source, target, axes, gain, 0.5)
+    kept, _ = degrade_valid(x * valid, valid, source, target, axes, gain, 0.5)
+    assert seen is not None
+    assert 0 < seen.mean() < 1
+    torch.testing.assert_close(level[seen > 0], torch.full_like(level[seen > 0], 7.0))
+    assert torch.equal(kept[:, :2], whole[:, :2])
+    assert not torch.equal(kept, whole)
