@@ -6,11 +6,11 @@ import json
 import logging
 import os
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from geosharp.engine.methods import DEFAULT_METHOD, METHODS
+from geosharp.engine.methods import DEFAULT_METHOD, METHODS, Tell
 from geosharp.engine.plan import make_plan
 from geosharp.engine.setup import Setup
 from geosharp.engine.stream import ProgressCallback, stream
@@ -19,14 +19,14 @@ from geosharp.raster.area import Area, find_area
 from geosharp.raster.content import fused_content, fused_pixels
 from geosharp.raster.environment import gdal_settings
 from geosharp.raster.grid import Grid
-from geosharp.raster.output import OutputFormat, SceneWriter
+from geosharp.raster.output import OutputFormat, SceneWriter, check_target
+from geosharp.raster.output.creation import check_creation
 from geosharp.raster.output.preview import check_preview, write_preview
 from geosharp.raster.scene import Scene, open_scene
 from geosharp.version import __version__
 
 FilePath = str | os.PathLike[str]
 Place = FilePath | Sequence[float]
-NoteCallback = Callable[[str], None]
 
 DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
 EXTENTS = ("intersection", "pan")
@@ -70,7 +70,7 @@ def fuse(
     threads: int | None = None,
     max_memory: int | None = None,
     progress: ProgressCallback | None = None,
-    on_note: NoteCallback | None = None,
+    on_note: Tell | None = None,
 ) -> FuseResult:
     """Fuse PAN and MS into `out`, a GeoTIFF on PAN's grid with the bands of MS.
 
@@ -82,6 +82,10 @@ def fuse(
     to do; `out` appears complete or not at all.
     """
     start = time.perf_counter()
+    # What can be refused without a look at the scene is refused first.
+    form = OutputFormat(cog=cog, overviews=overviews, mask=mask, creation=creation or {})
+    check_creation(form)
+    check_target(Path(out), overwrite=overwrite, inputs=_names(pan, ms))
     setup = prepare(
         pan,
         ms,
@@ -92,11 +96,12 @@ def fuse(
         area=area,
         extent=extent,
         dtype=dtype,
+        bits=form.bits,
         tile=tile,
         threads=threads,
         max_memory=max_memory,
     )
-    scene, plan = setup.scene, setup.plan
+    scene = setup.scene
     # A VRT or URI names other files than it is called; none of them may be replaced.
     inputs = [*_names(pan, ms), *(file for source in (scene.pan, *scene.ms) for file in source.files)]
     quick_look = None if preview is None else Path(preview)
@@ -104,19 +109,12 @@ def fuse(
         check_preview(quick_look, overwrite=overwrite, inputs=inputs)
     chosen = {"bands": bands, "sensor": sensor, "weights": weights, "area": area, "dtype": dtype}
     lineage = _lineage(scene, method, _names(pan, ms), extent, chosen)
-    content = fused_content(scene, plan.area, setup.pixels, lineage)
-    form = OutputFormat(cog=cog, overviews=overviews, mask=mask, creation=creation or {})
+    content = fused_content(scene, setup.plan.area, setup.pixels, lineage)
     output = SceneWriter(Path(out), content, form, overwrite=overwrite, inputs=inputs)
     notes = _Notes(on_note)
     for note in preliminary_notes(setup):
         notes.add(note)
-    with gdal_settings(plan.cache), plan.within_memory(), output as writer:
-        job = METHODS[method].make_job(setup, notes.add)
-        _log.info("%d tiles of %d PAN pixels, %d threads", plan.tile_count, plan.tile, plan.threads)
-        filled = stream(job, plan, writer, progress)
-        if not filled:
-            raise _nothing_valid(scene)
-    _log.info("%s is complete", out)
+    filled = write_fused(setup, output, notes.add, progress)
     if quick_look is not None:
         write_preview(output.path, quick_look, overwrite=overwrite)
     return FuseResult(
@@ -141,25 +139,51 @@ def prepare(
     area: Place | None = None,
     extent: str = "intersection",
     dtype: str | None = None,
+    bits: int | None = None,
     tile: int | None = None,
     threads: int | None = None,
     max_memory: int | None = None,
 ) -> Setup:
-    """Decide all of a fusion that can be before a pixel is read; arguments as of `fuse`."""
+    """Decide all of a fusion that can be before a pixel is read; arguments as of `fuse`.
+
+    bits: of an integer result, fewer than its type has.
+    """
     _check_choice("--extent", extent, EXTENTS)
-    _check_choice("--method", method, METHODS)
     if dtype is not None:
         _check_choice("--dtype", dtype, DTYPES)
-    if weights is not None and not METHODS[method].weighted:
-        taking = ", ".join(name for name, other in METHODS.items() if other.weighted)
-        remedy = "leave --weights out: others learn theirs"
-        raise UsageError("--weights", f"weights for {method}", f"--method {taking}", remedy)
+    check_method(method, weights)
     scene = open_scene(pan, ms, bands=bands, sensor=sensor)
     _log.info("sensor: %s (%s)", scene.sensor.title, scene.sensor_reason)
     _log.info("MS on PAN: ratio %s, shift %s PAN pixels", scene.relation.ratio, scene.relation.shift)
     whole = scene.area if extent == "intersection" else scene.grid.rect
     part = Area(whole) if area is None else find_area(area, scene.grid, whole)
-    pixels = fused_pixels(scene, part, dtype)
+    return plan_fusion(
+        scene,
+        part,
+        method,
+        weights=weights,
+        dtype=dtype,
+        bits=bits,
+        tile=tile,
+        threads=threads,
+        max_memory=max_memory,
+    )
+
+
+def plan_fusion(
+    scene: Scene,
+    part: Area,
+    method: str,
+    *,
+    weights: Sequence[float] | None = None,
+    dtype: str | None = None,
+    bits: int | None = None,
+    tile: int | None = None,
+    threads: int | None = None,
+    max_memory: int | None = None,
+) -> Setup:
+    """As `prepare`, for `part` of a scene that is open."""
+    pixels = fused_pixels(scene, part, dtype, bits)
     plan = make_plan(
         scene,
         part,
@@ -171,6 +195,30 @@ def prepare(
         max_memory=max_memory,
     )
     return Setup(scene, method, pixels, plan, weights)
+
+
+def write_fused(
+    setup: Setup, output: SceneWriter, tell: Tell, progress: ProgressCallback | None = None
+) -> int:
+    """Fuse into `output`, which is complete afterwards; the number of tiles that held valid pixels."""
+    plan = setup.plan
+    with gdal_settings(plan.cache), plan.within_memory(), output as writer:
+        job = METHODS[setup.method].make_job(setup, tell)
+        _log.info("%d tiles of %d PAN pixels, %d threads", plan.tile_count, plan.tile, plan.threads)
+        filled = stream(job, plan, writer, progress)
+        if not filled:
+            raise _nothing_valid(setup.scene)
+    _log.info("%s is complete", output.path)
+    return filled
+
+
+def check_method(method: str, weights: Sequence[float] | None = None) -> None:
+    """Refuse a method that there is not, or that takes no weights."""
+    _check_choice("--method", method, METHODS)
+    if weights is not None and not METHODS[method].weighted:
+        taking = ", ".join(name for name, other in METHODS.items() if other.weighted)
+        remedy = "leave --weights out: others learn theirs"
+        raise UsageError("--weights", f"weights for {method}", f"--method {taking}", remedy)
 
 
 def preliminary_notes(setup: Setup) -> tuple[str, ...]:
@@ -185,7 +233,7 @@ def preliminary_notes(setup: Setup) -> tuple[str, ...]:
 class _Notes:
     """What a user should know: told at once, and kept for the result."""
 
-    def __init__(self, tell: NoteCallback | None) -> None:
+    def __init__(self, tell: Tell | None) -> None:
         self.told: list[str] = []
         self._tell = tell
 

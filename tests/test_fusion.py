@@ -379,7 +379,7 @@ def failing(
         "no folder": (OutputError, lambda: fuse(pan, ms, tmp_path / "no" / "out.tif")),
         "preview that is no PNG": (UsageError, lambda: fuse(pan, ms, out, preview=tmp_path / "p.jpg")),
         "preview over an input": (GeosharpError, lambda: fuse(pan, ms, out, preview=pan)),
-        "output is an input": (OutputError, lambda: fuse(pan, ms, ms, overwrite=True)),
+        "output is an input": (UsageError, lambda: fuse(pan, ms, ms, overwrite=True)),
     }
 
 
@@ -524,11 +524,11 @@ def test_opposite_rows_give_the_same_picture(tmp_path: Path, made_pair: tuple[Pa
 def test_what_a_vrt_or_uri_reads_is_never_replaced(tmp_path: Path) -> None:
     pan, ms = make_pair(tmp_path, pan_shape=(64, 64))
     before = pan.read_bytes(), ms.read_bytes()
-    with pytest.raises(OutputError, match="same file"):
+    with pytest.raises(UsageError, match="same file"):
         fuse(pan, f"file://{ms}", ms, overwrite=True)
     vrt = tmp_path / "pan.vrt"
     rasterio.shutil.copy(pan, vrt, driver="VRT")
-    with pytest.raises(OutputError, match="same file"):
+    with pytest.raises(UsageError, match="same file"):
         fuse(vrt, ms, pan, overwrite=True)
     assert (pan.read_bytes(), ms.read_bytes()) == before
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,8 @@ from shapely.lib import GEOSException
 from geosharp.errors import InputError, PairError, UsageError
 from geosharp.raster.grid import Grid, Rect
 from geosharp.raster.source import Mask
+
+Place = str | os.PathLike[str] | Sequence[float]
 
 # Edges of a polygon in another CRS are bent in this many pieces over its extent.
 _PIECES = 64
@@ -57,13 +61,13 @@ class Area:
         return self.shape is not None and not self.shape.intersects(place)
 
 
-def find_area(text: str, grid: Grid, within: Rect) -> Area:
-    """The area a user means by `text`, on PAN's `grid`, cut to `within`.
+def find_area(place: Place, grid: Grid, within: Rect) -> Area:
+    """The area a user means by `place`, on PAN's `grid`, cut to `within`.
 
-    A box is in PAN's CRS (pixels where PAN has none). GeoJSON is in longitude and latitude unless
-    it names a CRS.
+    place: a box as (left, bottom, right, top) or as text with commas or blanks between, in PAN's CRS
+    (pixels where PAN has none); or a GeoJSON file, in longitude and latitude unless it names a CRS.
     """
-    numbers = _box_numbers(text)
+    text, numbers = _read_place(place)
     if numbers is not None:
         left, bottom, right, top = numbers
         if left >= right or bottom >= top:
@@ -95,16 +99,22 @@ def _holds_nothing(area: Area) -> bool:
     return mask is not None and not mask.any()
 
 
-def _box_numbers(text: str) -> tuple[float, float, float, float] | None:
-    parts = text.replace(",", " ").split()
+def _read_place(place: Place) -> tuple[str, tuple[float, ...] | None]:
+    """`place` as text, and the four numbers of a box; None in place of them for the path of a file."""
+    if isinstance(place, os.PathLike):
+        return os.fspath(place), None
+    parts = place.replace(",", " ").split() if isinstance(place, str) else place
     try:
-        numbers = [float(part) for part in parts]
-    except ValueError:
-        return None
-    if len(numbers) != 4 or not all(math.isfinite(n) for n in numbers):
+        numbers = tuple(float(part) for part in parts)
+    except (TypeError, ValueError, OverflowError) as error:
+        if isinstance(place, str):
+            return place, None
+        raise UsageError("--area", repr(place), _EXPECTED, "give four numbers or a path") from error
+    text = place if isinstance(place, str) else ",".join(f"{number:.10g}" for number in numbers)
+    if len(numbers) != 4 or not all(map(math.isfinite, numbers)):
         found = f"{len(numbers)} numbers in '{text}'"
         raise UsageError("--area", found, _EXPECTED, "give four finite numbers")
-    return numbers[0], numbers[1], numbers[2], numbers[3]
+    return text, numbers
 
 
 def _read_geojson(text: str, grid: Grid) -> BaseGeometry:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from geosharp.raster.area import Area
-from geosharp.raster.carry import move_gcps, move_rpcs
+from geosharp.raster.carry import carry_band_tags, carry_tags, move_gcps, move_rpcs
 from geosharp.raster.output import BandInfo, Content
 from geosharp.raster.pixels import Pixels
 from geosharp.raster.scene import Scene
@@ -16,23 +16,17 @@ from geosharp.raster.source import representable
 _COLOURS = {"red", "green", "blue"}
 
 
-def fused_pixels(scene: Scene, part: Area, dtype: str | None) -> Pixels:
-    """The pixels of a result over `part`: `dtype`, or MS's with its NBITS."""
+def fused_pixels(scene: Scene, part: Area, dtype: str | None, bits: int | None = None) -> Pixels:
+    """The pixels of a result over `part`: `dtype`, or MS's with its NBITS; of `bits` at most."""
     kind = dtype or scene.dtype
-    limits = scene.ms[0].value_range if kind == scene.dtype else None
-    if limits is None and np.issubdtype(np.dtype(kind), np.integer):
-        info = np.iinfo(kind)
-        limits = float(info.min), float(info.max)
+    limits = _choose_limits(scene, kind, bits)
     return Pixels(kind, limits, _choose_nodata(scene, part, kind, limits))
 
 
 def fused_content(scene: Scene, part: Area, pixels: Pixels, lineage: Mapping[str, str]) -> Content:
-    """The content of a result over `part`; `lineage` joins MS's tags."""
-    tags = {space: dict(items) for space, items in scene.ms[0].tags.items()}
-    default = tags.setdefault("", {})
-    # Would move the result by half a pixel, being about how MS's transform is to be read.
-    default.pop("AREA_OR_POINT", None)
-    default.update(lineage)
+    """The content of a result over `part`; `lineage` joins the inputs' tags."""
+    tags = carry_tags(scene.pan, scene.ms[0])
+    tags[""].update(lineage)
     return Content(
         grid=scene.grid.crop(part.rect),
         dtype=pixels.dtype,
@@ -42,11 +36,24 @@ def fused_content(scene: Scene, part: Area, pixels: Pixels, lineage: Mapping[str
         tags=tags,
         gcps=move_gcps(scene.pan, part.rect),
         rpcs=move_rpcs(scene.pan, part.rect),
+        bits=pixels.bits,
     )
 
 
 def _may_have_invalid(scene: Scene, part: Area) -> bool:
     return scene.may_have_invalid or part.shape is not None or part.rect.intersect(scene.area) != part.rect
+
+
+def _choose_limits(scene: Scene, kind: str, bits: int | None) -> tuple[float, float] | None:
+    """The range of whole numbers that `kind`, in MS's own type NBITS as well, and `bits` all hold."""
+    if not np.issubdtype(np.dtype(kind), np.integer):
+        return None
+    info = np.iinfo(kind)
+    tops = [info.max] if bits is None else [info.max, 2**bits - 1]
+    if kind == scene.dtype:
+        # Of several files the one with most bits counts, and all of them if one does not tell.
+        tops.append(max(info.max if s.bits is None else 2**s.bits - 1 for s in scene.ms))
+    return float(info.min), float(min(tops))
 
 
 def _choose_nodata(scene: Scene, part: Area, dtype: str, limits: tuple[float, float] | None) -> float | None:
@@ -79,7 +86,7 @@ def _band_infos(scene: Scene) -> tuple[BandInfo, ...]:
                 scale=source.scales[at],
                 offset=source.offsets[at],
                 unit=source.units[at],
-                tags={k: v for k, v in source.band_tags[at].items() if not k.startswith("STATISTICS_")},
+                tags=carry_band_tags(source.band_tags[at]),
             )
         )
     return tuple(infos)

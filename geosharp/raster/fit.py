@@ -12,13 +12,16 @@ from rasterio.warp import transform as transform_points
 from rasterio.warp import transform_bounds
 
 from geosharp.errors import PairError
-from geosharp.raster.grid import MAX_RATIO, MIN_RATIO, Grid, Relation, relate
+from geosharp.raster.grid import MAX_RATIO, MIN_RATIO, Grid, Reason, Relation, relate
 from geosharp.raster.source import Source, flip_rows, warp_to
 
 Box = tuple[float, float, float, float]
 
 # Two CRS that agree to this many PAN pixels at the corners of MS are the same for our purpose.
 _SAME_CRS = 0.01
+# How far band files may lie apart, in their pixels: headers round coordinates, and a hundredth of an MS
+# pixel is beneath what the registration of bands is known to. What follows takes the first file's grid.
+_SAME_GRID = 0.01
 # MS pixels kept around PAN when MS is warped: as much as any method's halo asks for.
 _WARP_MARGIN = 32
 
@@ -27,19 +30,53 @@ def check_alike(sources: tuple[Source, ...]) -> None:
     """Refuse MS files that are not on one grid and of one type."""
     first = sources[0]
     for other in sources[1:]:
-        for what, mine, theirs in (
-            ("size", _size(first), _size(other)),
-            ("pixel type", first.dtype, other.dtype),
-            ("CRS", _crs_name(first.grid.crs), _crs_name(other.grid.crs)),
-            ("origin and pixel size", _place(first), _place(other)),
-        ):
-            if mine != theirs and (what != "CRS" or first.grid.crs != other.grid.crs):
-                raise PairError(
-                    f"{first.name} and {other.name}",
-                    f"{what} {mine} and {theirs}",
-                    "MS band files on one grid and of one pixel type",
-                    "resample the odd one with gdalwarp -te -tr, or fuse the groups separately",
-                )
+        if difference := _difference(first, other):
+            raise PairError(
+                f"{first.name} and {other.name}",
+                difference,
+                "MS band files on one grid and of one pixel type",
+                "resample the odd one with gdalwarp -te -tr, or fuse the groups separately",
+            )
+
+
+def _difference(first: Source, other: Source) -> str | None:
+    """What two MS files differ in, with both values; None where their pixels are of one place and kind."""
+    if first.grid.shape != other.grid.shape:
+        return f"size {_size(first)} and {_size(other)}"
+    if first.dtype != other.dtype:
+        return f"pixel type {first.dtype} and {other.dtype}"
+    if first.grid.crs != other.grid.crs:
+        mine, theirs = _crs_name(first.grid.crs), _crs_name(other.grid.crs)
+        if mine != theirs:
+            return f"CRS {mine} and {theirs}"
+    apart = _apart(first.grid, other.grid)
+    if apart <= _SAME_GRID:
+        return None
+    mine, theirs = _places(first.grid.transform, other.grid.transform)
+    by = f" (up to {apart:.3g} pixels apart)" if math.isfinite(apart) else ""
+    return f"geotransforms {mine} and {theirs}{by}"
+
+
+def _apart(first: Grid, other: Grid) -> float:
+    """How far the corners of two grids of one size lie apart, in pixels of `first`."""
+    if first.transform is None or other.transform is None:
+        return 0.0 if first.transform == other.transform else math.inf
+    to_first = ~first.transform @ other.transform
+    height, width = first.shape
+    corners = ((0, 0), (width, 0), (0, height), (width, height))
+    return max(math.dist(corner, to_first @ corner) for corner in corners)
+
+
+def _places(first: Affine | None, other: Affine | None) -> tuple[str, str]:
+    """Both geotransforms, with as many digits as it takes to tell them apart."""
+    for digits in range(6, 18):
+        mine, theirs = (
+            "none" if place is None else ", ".join(f"{value:.{digits}g}" for value in tuple(place)[:6])
+            for place in (first, other)
+        )
+        if mine != theirs:
+            break
+    return mine, theirs
 
 
 def put_onto_pan(pan: Source, sources: tuple[Source, ...], notes: list[str]) -> tuple[Source, ...]:
@@ -70,7 +107,7 @@ def put_onto_pan(pan: Source, sources: tuple[Source, ...], notes: list[str]) -> 
 def find_relation(pan: Source, ms: Source, notes: list[str]) -> Relation:
     """How MS lies on PAN, once `put_onto_pan` has been at it; `notes` grows by what a user should know."""
     relation = relate(pan.grid, ms.grid)
-    if isinstance(relation, str):
+    if isinstance(relation, Reason):
         raise _refusal(pan, ms, relation)
     if pan.grid.transform is None:
         _check_nominal_overlap(pan, ms)
@@ -87,11 +124,6 @@ def find_relation(pan: Source, ms: Source, notes: list[str]) -> Relation:
 
 def _size(source: Source) -> str:
     return f"{source.grid.shape[1]} x {source.grid.shape[0]}"
-
-
-def _place(source: Source) -> str:
-    transform = source.grid.transform
-    return "none" if transform is None else ", ".join(f"{value:.9g}" for value in tuple(transform)[:6])
 
 
 def _crs_name(crs: CRS | None) -> str:
@@ -185,14 +217,14 @@ def _nested_span(pan_positions: list[float], ratio: int, pan_size: int) -> tuple
     return start, stop
 
 
-def _refusal(pan: Source, ms: Source, reason: str) -> PairError:
-    if "overlap" in reason:
-        return _overlap_error(pan, ms, reason)
-    if "times" in reason:
-        return _ratio_error(pan, ms, reason)
+def _refusal(pan: Source, ms: Source, reason: Reason) -> PairError:
+    if reason.kind == "overlap":
+        return _overlap_error(pan, ms, reason.text)
+    if reason.kind == "ratio":
+        return _ratio_error(pan, ms, reason.text)
     return PairError(
         f"{pan.name} and {ms.name}",
-        reason,
+        reason.text,
         "both with a geotransform, or both without and of one footprint",
         "give both their georeference, or take it from both (gdal_translate -a_ullr sets one)",
     )
@@ -218,9 +250,8 @@ def _ratio_error(pan: Source, ms: Source, found: str) -> PairError:
 
 
 def _overlap_error(pan: Source, ms: Source, found: str) -> PairError:
-    return PairError(
-        f"{pan.name} and {ms.name}", found, "a common area", "check that both files are of one scene"
-    )
+    needed = "a common area of one MS pixel or more in height and width"
+    return PairError(f"{pan.name} and {ms.name}", found, needed, "check that both files are of one scene")
 
 
 def _check_nominal_overlap(pan: Source, ms: Source) -> None:

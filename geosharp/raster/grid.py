@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from affine import Affine
 
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 MIN_RATIO = 1.5
 MAX_RATIO = 16.0
-# Drift over the whole scene, in PAN pixels, below which a ratio is taken for the integer it is near.
+# PAN pixels that count for nothing: a ratio that drifts by less over the whole scene is taken for the
+# integer it is near.
 _DRIFT = 1e-3
 
 
@@ -173,6 +174,23 @@ class Relation:
         return Rect(row, col, stop_row - row, stop_col - col)
 
 
+@dataclass(frozen=True)
+class Reason:
+    """Why two grids cannot be related: what does not fit, and how in words for the user."""
+
+    kind: Literal["georeference", "ratio", "overlap"]
+    text: str
+
+
+def counting_grids(
+    pan_shape: tuple[int, int], ms_shape: tuple[int, int], relation: Relation
+) -> tuple[Grid, Grid]:
+    """Grids of a PAN and an MS so related whose coordinates count PAN's pixels, y upwards; no CRS."""
+    (ry, rx), (oy, ox) = relation.ratio, relation.offset
+    pan = Grid(pan_shape, Affine(1, 0, 0, 0, -1, 0), None)
+    return pan, Grid(ms_shape, Affine(rx, 0, ox, 0, -ry, -oy), None)
+
+
 def north_up(shape: tuple[int, int], corner: tuple[float, float], pixel: float, epsg: int) -> Grid:
     """A grid of square pixels of that size whose upper-left corner lies at `corner` (x, y) in EPSG `epsg`."""
     from rasterio.crs import CRS
@@ -181,36 +199,24 @@ def north_up(shape: tuple[int, int], corner: tuple[float, float], pixel: float, 
     return Grid(shape, Affine(pixel, 0, x, 0, -pixel, y), CRS.from_epsg(epsg))
 
 
-def relate(pan: Grid, ms: Grid) -> Relation | str:
+def relate(pan: Grid, ms: Grid) -> Relation | Reason:
     """MS -> PAN relation of two grids in one CRS, or the reason why they cannot be related.
 
     Grids without georeferencing are taken to cover the same ground.
     """
-    for name, grid in (("PAN", pan), ("MS", ms)):
-        if reason := grid.rotation_reason():
-            return f"{name} has {reason}"
-    if pan.georeferenced != ms.georeferenced:
-        with_, without = ("PAN", "MS") if pan.georeferenced else ("MS", "PAN")
-        return f"{with_} is georeferenced and {without} is not"
+    if text := _georeference_reason(pan, ms):
+        return Reason("georeference", text)
     if pan.transform is None or ms.transform is None:
         ratio = (pan.shape[0] / ms.shape[0], pan.shape[1] / ms.shape[1])
-        # One and the same footprint, each size rounded to whole MS pixels, cannot differ by more.
-        if abs(ratio[0] - ratio[1]) > 2 * max(ratio) / min(ms.shape):
-            sizes = [f"{width} x {height}" for height, width in (pan.shape, ms.shape)]
-            return (
-                f"neither is georeferenced, and PAN's {sizes[0]} pixels and MS's {sizes[1]} differ in shape"
-            )
         relation = Relation(ratio, (0.0, 0.0))
     else:
-        if pan.south_up != ms.south_up:
-            return "one grid is north-up and the other south-up"
         to_pan = ~pan.transform @ ms.transform
         relation = Relation((to_pan.e, to_pan.a), (to_pan.f, to_pan.c))
     relation = _without_float_noise(relation, ms.shape)
-    if reason := _ratio_reason(relation):
-        return reason
-    if relation.footprint(ms.shape).intersect(pan.rect).empty:
-        return f"PAN covers {_extent(pan)} and MS {_extent(ms)}, which do not overlap"
+    if text := _ratio_reason(relation):
+        return Reason("ratio", text)
+    if text := _overlap_reason(relation, pan, ms):
+        return Reason("overlap", text)
     return relation
 
 
@@ -236,6 +242,23 @@ def _without_float_noise(relation: Relation, ms_shape: tuple[int, int]) -> Relat
     return Relation((ratio[0], ratio[1]), (offset[0], offset[1]))
 
 
+def _georeference_reason(pan: Grid, ms: Grid) -> str | None:
+    for name, grid in (("PAN", pan), ("MS", ms)):
+        if reason := grid.rotation_reason():
+            return f"{name} has {reason}"
+    if pan.georeferenced != ms.georeferenced:
+        with_, without = ("PAN", "MS") if pan.georeferenced else ("MS", "PAN")
+        return f"{with_} is georeferenced and {without} is not"
+    if pan.south_up != ms.south_up:
+        return "one grid is north-up and the other south-up"
+    ratio = [fine / coarse for fine, coarse in zip(pan.shape, ms.shape, strict=True)]
+    # One and the same footprint, each size rounded to whole MS pixels, cannot differ by more.
+    if not pan.georeferenced and abs(ratio[0] - ratio[1]) > 2 * max(ratio) / min(ms.shape):
+        sizes = [f"{width} x {height}" for height, width in (pan.shape, ms.shape)]
+        return f"neither is georeferenced, and PAN's {sizes[0]} pixels and MS's {sizes[1]} differ in shape"
+    return None
+
+
 def _ratio_reason(relation: Relation) -> str | None:
     ry, rx = relation.ratio
     if max(ry, rx) < 1:
@@ -245,6 +268,24 @@ def _ratio_reason(relation: Relation) -> str | None:
     if max(ry, rx) > MAX_RATIO:
         return f"PAN's pixels are {max(ry, rx):.4g} times finer than MS's"
     return None
+
+
+def _overlap_reason(relation: Relation, pan: Grid, ms: Grid) -> str | None:
+    """What PAN and MS share, where that is less than one MS pixel high or wide.
+
+    No method learns anything there, and neighbouring scenes do touch like that.
+    """
+    ranges = zip(relation.offset, relation.ratio, pan.shape, ms.shape, strict=True)
+    height, width = (min(start + ratio * n, size) - max(start, 0.0) for start, ratio, size, n in ranges)
+    if height > relation.ratio[0] - _DRIFT and width > relation.ratio[1] - _DRIFT:
+        return None
+    covered = f"PAN covers {_extent(pan)} and MS {_extent(ms)}, which"
+    if min(height, width) <= 0:
+        return f"{covered} do not overlap"
+    shared, pixel = (
+        f"{round(size[1], 2):.10g} x {round(size[0], 2):.10g}" for size in ((height, width), relation.ratio)
+    )
+    return f"{covered} overlap by {shared} PAN pixels (width x height), less than an MS pixel of {pixel}"
 
 
 def _extent(grid: Grid) -> str:

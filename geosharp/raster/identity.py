@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from numbers import Integral
 from pathlib import Path
 
 from geosharp.errors import UsageError
 from geosharp.raster.sensors import Band, Sensor, find_sensor, match_bands, recognise, unseen_by_pan
 from geosharp.raster.source import Source
+
+Bands = int | str | Sequence[int | str]
 
 
 @dataclass(frozen=True)
@@ -58,9 +61,7 @@ def label_by_file(sources: tuple[Source, ...]) -> tuple[Source, ...]:
     return tuple(replace(source, labels=(name,)) for source, name in zip(sources, names, strict=True))
 
 
-def identify(
-    pan: Source, sources: tuple[Source, ...], sensor: str | None, wanted: Sequence[int | str] | None
-) -> Identity:
+def identify(pan: Source, sources: tuple[Source, ...], sensor: str | None, wanted: Bands | None) -> Identity:
     """The sensor, by name or by what the files say, and the MS bands `wanted`; all where that is None."""
     labels = [label for source in sources for label in source.labels]
     if sensor is not None:
@@ -80,21 +81,38 @@ def identify(
     ]
     if wanted is None:
         return Identity(chosen, reason, tuple(bands))
-    if not wanted:
+    return Identity(chosen, reason, _pick_bands(bands, wanted))
+
+
+def _pick_bands(bands: list[SceneBand], wanted: Bands) -> tuple[SceneBand, ...]:
+    """The bands meant by `wanted`: numbers and names, one, several, or several in a text with commas."""
+    if isinstance(wanted, str):
+        wanted = [part for part in wanted.split(",") if part.strip()]
+    elif not isinstance(wanted, Iterable):
+        wanted = [wanted]
+    picked: list[SceneBand] = []
+    for want in wanted:
+        band = _pick_band(bands, want)
+        if band in picked:
+            found, remedy = f"band '{band.name}' more than once", "leave out the repetition"
+            raise UsageError("--bands", found, "each band once", remedy)
+        picked.append(band)
+    if not picked:
         raise UsageError("--bands", "no band", f"bands among {_listed(bands)}", "leave it out to take all")
-    return Identity(chosen, reason, tuple(_pick_band(bands, want) for want in wanted))
+    return tuple(picked)
 
 
-def _pick_band(bands: list[SceneBand], want: int | str) -> SceneBand:
-    text = str(want).strip()
+def _pick_band(bands: list[SceneBand], want: object) -> SceneBand:
+    known = isinstance(want, str | Integral) and not isinstance(want, bool)
+    text = str(want).strip() if known else ""
     if text.isdecimal() and 1 <= int(text) <= len(bands):
         return bands[int(text) - 1]
     for band in bands:
-        if text.casefold() in (band.name.casefold(), band.optics.name.casefold()):
+        if text and text.casefold() in (band.name.casefold(), band.optics.name.casefold()):
             return band
     raise UsageError(
         "--bands",
-        f"no band '{text}' in MS",
+        f"no band '{text}' in MS" if known else f"{want!r}, which is neither a number nor a name",
         f"bands among {_listed(bands)}",
         "name them by number or name",
     )

@@ -6,21 +6,59 @@ import difflib
 import errno
 import functools
 import os
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
+from xml.etree import ElementTree
 
 import rasterio
-from rasterio._err import CPLE_BaseError
+from rasterio._err import CPLE_BaseError, CPLE_HttpResponseError
 from rasterio.crs import CRS
 from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError
+from rasterio.io import MemoryFile
+from rasterio.shutil import copy as copy_raster
 
 from geosharp.errors import InputError, ResourceError
 
-_ARCHIVES = {".zip": "/vsizip/", ".tar": "/vsitar/", ".tgz": "/vsitar/", ".gz": "/vsigzip/"}
+Texts = tuple[str | None, ...]
+
+# What GDAL reads an image in an archive or on a server through, by the scheme of its URI.
+_ARCHIVES = {"zip": "/vsizip/", "tar": "/vsitar/", "gzip": "/vsigzip/"}
+_STORES = {"s3": "/vsis3/", "gs": "/vsigs/", "az": "/vsiaz/", "oss": "/vsioss/"}
+_STORES |= {scheme: f"/vsicurl/{scheme}://" for scheme in ("http", "https", "ftp")}
+# How an image in a file with that ending is named; a .gz holds one file only.
+_INSIDE = {
+    ".zip": "/vsizip/{}/image.tif",
+    ".tar": "/vsitar/{}/image.tif",
+    ".tgz": "/vsitar/{}/image.tif",
+    ".tar.gz": "/vsitar/{}/image.tif",
+    ".gz": "/vsigzip/{}",
+}
 _IMAGES = {".tif", ".tiff", ".jp2", ".vrt", ".img", ".ntf"}
+
+
+def gdal_name(name: str) -> str:
+    """What GDAL opens for `name`: URIs as rasterio takes them become paths, other names stay as they are.
+
+    A VRT that names the raster is read by GDAL alone, which knows no URIs.
+    """
+    scheme, _, place = name.partition(":")
+    *archives, store = scheme.casefold().split("+")
+    if store in _ARCHIVES:
+        archives, store = [*archives, store], "file"
+    if not place.startswith("/") or not {*archives} <= {*_ARCHIVES} or store not in {*_STORES, "file"}:
+        return name
+    place, inside = place.removeprefix("//"), ""
+    if archives:
+        place, _, inside = place.partition("!")
+    path = unquote(re.sub("^localhost(?=/)", "", place)) if store == "file" else _STORES[store] + place
+    for archive in reversed(archives):
+        path = _ARCHIVES[archive] + path
+    return f"{path}/{inside.lstrip('/')}" if inside else path
 
 
 @contextmanager
@@ -73,8 +111,15 @@ def told(name: str) -> Iterator[None]:
     try:
         yield
     except (RasterioError, CPLE_BaseError, CRSError) as error:
-        reason = str(error.__cause__ or error).replace("\n", " ").strip().rstrip(".")
-        raise _unreadable(name, reason) from error
+        raise _unreadable(name, error) from error
+    except UnicodeDecodeError as error:
+        near = error.object[max(error.start - 20, 0) : error.end + 20]
+        found = f"text in its metadata that is not UTF-8 ({near!r})"
+        remedy = "correct the text, or write the file again without it"
+        raise InputError(name, found, "metadata in UTF-8", remedy) from error
+    except UnicodeEncodeError as error:
+        shown = name.encode(errors="backslashreplace").decode()
+        raise InputError(shown, "a name that is not UTF-8", "a name in UTF-8", "rename the file") from error
 
 
 @contextmanager
@@ -95,6 +140,27 @@ def beside() -> Iterator[None]:
         yield
 
 
+def band_texts(raster: Any) -> tuple[Texts, Texts]:
+    """Names and units of all bands; what is not UTF-8, which rasterio alone takes, counts as Latin-1."""
+    try:
+        return raster.descriptions, raster.units
+    except UnicodeDecodeError:
+        with MemoryFile(ext=".vrt") as written:
+            copy_raster(raster, written.name, driver="VRT")
+            # Latin-1 holds any byte, so that each text can be looked at by itself.
+            vrt = ElementTree.fromstring(bytes(written.getbuffer()).decode("latin-1"))
+    bands = vrt.findall("VRTRasterBand")
+    names, units = ([_decoded(band.findtext(tag)) for band in bands] for tag in ("Description", "UnitType"))
+    return tuple(names), tuple(units)
+
+
+def _decoded(text: str | None) -> str | None:
+    try:
+        return text and text.encode("latin-1").decode("utf-8")
+    except UnicodeDecodeError:
+        return text
+
+
 def no_bands(raster: Any, name: str, role: str) -> InputError:
     """The refusal of a dataset that only holds others."""
     inside = list(raster.subdatasets)
@@ -107,18 +173,34 @@ def no_bands(raster: Any, name: str, role: str) -> InputError:
     return InputError(name, found, f"one image as {role}", f"pass one of: {listed}")
 
 
-def _unreadable(name: str, reason: str) -> InputError:
-    path, needed = Path(name), "a complete file in a format that GDAL reads"
+def _unreadable(name: str, error: Exception) -> InputError:
+    path, cause = Path(name), error.__cause__ or error.__context__ or error
     if path.is_dir():
         inside = sorted(p for p in path.iterdir() if p.suffix.lower() in _IMAGES)
         remedy = f"pass a file in it, such as {inside[0]}" if inside else "pass the image file itself"
         return InputError(name, "a folder", "an image file", remedy)
-    prefix = _ARCHIVES.get(path.suffix.lower())
-    if prefix and not name.startswith("/vsi"):
-        remedy = f"pass the image inside it, as in {prefix}{name}/image.tif"
-        return InputError(name, f"GDAL cannot read it ({reason})", "an image, not an archive", remedy)
+    reason = str(cause).replace("\n", " ").strip().rstrip(".")
+    found = f"GDAL cannot read it ({reason})"
+    if "Range downloading not supported" in reason:
+        found = "its server does not serve parts of files"
+        remedy = "download the file first, and pass the downloaded one"
+        return InputError(name, found, "a server that answers range requests, or a local file", remedy)
+    if isinstance(cause, CPLE_HttpResponseError):
+        remedy = "check the address, the access and the network"
+        return InputError(name, found, "an address that answers", remedy)
+    if way := _way_inside(name):
+        return InputError(name, found, "an image, not an archive", f"pass the image inside it, as in {way}")
     remedy = "check it with gdalinfo -checksum, or fetch it again"
-    return InputError(name, f"GDAL cannot read it ({reason})", needed, remedy)
+    return InputError(name, found, "a complete file in a format that GDAL reads", remedy)
+
+
+def _way_inside(name: str) -> str | None:
+    """How GDAL is told of an image in the archive `name`; None where it is none, or was named so."""
+    for ending, form in _INSIDE.items():
+        if name.lower().endswith(ending):
+            way = form.format(name.removeprefix(form[: form.index("{")]))
+            return way if way != name else None
+    return None
 
 
 def _forbidden(name: str, role: str) -> InputError:

@@ -24,6 +24,15 @@ class Pixels:
     limits: tuple[float, float] | None
     nodata: float | None
 
+    @property
+    def bits(self) -> int | None:
+        """How many bits an unsigned type needs within the limits, where that is fewer than it has."""
+        kind = np.dtype(self.dtype)
+        if self.limits is None or kind.kind != "u":
+            return None
+        bits = int(self.limits[1]).bit_length()
+        return bits if bits < 8 * kind.itemsize else None
+
     def hide_invalid(self, data: Array, valid: Mask | None) -> None:
         """Set invalid pixels of (band, row, col) `data` to no-data, in place.
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from geosharp.errors import InputError, UsageError
 from geosharp.raster.fit import check_alike, find_relation, put_onto_pan
 from geosharp.raster.grid import Grid, Rect, Relation
-from geosharp.raster.identity import SceneBand, identify, label_by_file
+from geosharp.raster.identity import Bands, SceneBand, identify, label_by_file
 from geosharp.raster.sensors import Sensor
 from geosharp.raster.source import Mask, Source, SourceReader, describe
 
@@ -113,7 +113,7 @@ class SceneReader:
     def read(self, rect: Rect, halo: tuple[int, int]) -> Patch | None:
         """The pixels of PAN rectangle `rect` and `halo` (rows, cols) more on each side.
 
-        None where PAN has no valid pixel in `rect`.
+        None where PAN or MS has no valid pixel in `rect`: nothing can be fused there.
         """
         pan_rect = rect.grow(*halo)
         pan, pan_valid = self._pan.read(pan_rect)
@@ -121,7 +121,15 @@ class SceneReader:
             return None
         ms_rect = self.scene.relation.ms_rect(pan_rect)
         ms, ms_valid = self.read_ms(ms_rect)
+        if ms_valid is not None:
+            under = self.scene.relation.ms_rect(rect).within(ms_rect)
+            if not ms_valid[:, *under].any():
+                return None
         return Patch(pan, ms, pan_rect, ms_rect, pan_valid, ms_valid)
+
+    def read_pan(self, rect: Rect) -> tuple[Array, Mask | None]:
+        """PAN pixels `rect`, and which are valid."""
+        return self._pan.read(rect)
 
     def read_ms(self, rect: Rect) -> tuple[Array, Mask | None]:
         """MS pixels `rect`, the scene's bands in their order, and which are valid."""
@@ -140,12 +148,13 @@ def open_scene(
     pan: str | os.PathLike[str],
     ms: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     *,
-    bands: Sequence[int | str] | None = None,
+    bands: Bands | None = None,
     sensor: str | None = None,
 ) -> Scene:
     """Look at a PAN and an MS (one file or one per band) and prove that they belong together.
 
-    bands: which MS bands in which order, by 1-based number over all MS files or by name.
+    bands: which MS bands in which order, by 1-based number over all MS files or by name; one, several, or
+    a text such as "4,3,2".
     sensor: its name, where metadata does not tell. Raises a GeosharpError that says why not.
     """
     names = [ms] if isinstance(ms, str | os.PathLike) else list(ms)

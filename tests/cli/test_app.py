@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from geosharp.cli import app
-from geosharp.fusion import METHODS
+from geosharp.engine.methods import METHODS
 
 
 def run(*arguments: object) -> Result:

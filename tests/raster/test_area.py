@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,8 @@ def test_a_box_is_in_the_crs_and_takes_the_pixels_whose_centres_it_holds() -> No
     area = find_area("500020,4599900,500061,4599961", GRID, WHOLE)
     assert area == Area(Rect(19, 10, 31, 20))
     assert find_area("500020 4599900 500061 4599961", GRID, WHOLE) == area
+    numbers = (500020, 4599900.0, np.float32(500061), np.int64(4599961))
+    assert find_area(numbers, GRID, WHOLE) == find_area(np.array(numbers), GRID, WHOLE) == area
     assert find_area("499000,0,9999999,9999999", GRID, WHOLE).rect == WHOLE
     assert find_area("499000,0,9999999,9999999", GRID, Rect(3, 4, 5, 6)).rect == Rect(3, 4, 5, 6)
 
@@ -96,6 +99,7 @@ def test_geojson_in_degrees_lands_on_the_right_pixels(tmp_path: Path, wrapped: s
         "with points": {"type": "GeometryCollection", "geometries": [geometry, points]},
     }[wrapped]
     area = find_area(save(tmp_path / "a.geojson", document), GRID, WHOLE)
+    assert find_area(tmp_path / "a.geojson", GRID, WHOLE) == area
     found = np.zeros(WHOLE.shape, bool)
     found[area.rect.within(WHOLE)] = full_mask(area, area.rect)
     near_edge = centres_inside(STAR.buffer(0.02), WHOLE) != centres_inside(STAR.buffer(-0.02), WHOLE)
@@ -139,7 +143,7 @@ def test_a_crossed_polygon_holds_its_two_halves(tmp_path: Path) -> None:
     assert (full_mask(area, area.rect) != expected).sum() <= 80
 
 
-def refusal(text: str, kind: type[GeosharpError], grid: Grid = GRID) -> GeosharpError:
+def refusal(text: Any, kind: type[GeosharpError], grid: Grid = GRID) -> GeosharpError:
     with pytest.raises(kind) as caught:
         find_area(text, grid, WHOLE)
     error = caught.value
@@ -156,6 +160,18 @@ def test_an_empty_box_is_refused(text: str) -> None:
 @pytest.mark.parametrize("text", ["1,2,3", "1,2,3,4,5", "1,2,nan,4", "1,2,inf,4", ""])
 def test_other_than_four_finite_numbers_are_refused(text: str) -> None:
     assert "numbers" in refusal(text, UsageError).found
+
+
+@pytest.mark.parametrize("place", [(1, 2, 3), [1, 2, 3, 4, 5], (1, 2, math.nan, 4), ()])
+def test_a_sequence_of_other_than_four_finite_numbers_is_refused(place: Any) -> None:
+    assert f"{len(place)} numbers" in refusal(place, UsageError).found
+
+
+@pytest.mark.parametrize(
+    "place", [5, 2.5, True, (1, 2, None, 4), ("a", 1, 2, 3), {"type": "Polygon"}, [[1, 2]]]
+)
+def test_what_is_neither_a_box_nor_a_path_is_refused(place: Any) -> None:
+    assert refusal(place, UsageError).found == repr(place)
 
 
 @pytest.mark.parametrize("text", ["0,0,10,10", "500100.1,4599899.9,500100.2,4599900.9"])

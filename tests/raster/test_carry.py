@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,9 @@ import rasterio
 from rasterio.control import GroundControlPoint
 from rasterio.rpc import RPC
 
-from geosharp.raster.carry import move_gcps, move_rpcs
+from geosharp.raster.carry import carry_band_tags, carry_tags, move_gcps, move_rpcs
 from geosharp.raster.grid import Rect
-from geosharp.raster.source import describe
+from geosharp.raster.source import Source, describe
 from tests.made import write_raster
 
 PART = Rect(10, 20, 30, 40)
@@ -41,6 +42,37 @@ def rpc(**changes: float) -> RPC:
         "err_rand": None,
     }
     return RPC(**{**values, **changes})
+
+
+def tagged(path: Path, **spaces: dict[str, str]) -> Source:
+    """A raster with tags by domain, `default` being the one without a name."""
+    return replace(
+        describe(write_raster(path, np.ones((1, 8, 8), "uint8")), "PAN"),
+        tags={"" if space == "default" else space: items for space, items in spaces.items()},
+    )
+
+
+def test_pan_tells_of_the_scene_only_what_ms_does_not(tmp_path: Path) -> None:
+    pan = tagged(
+        tmp_path / "pan.tif",
+        default={"TIFFTAG_DATETIME": "p", "TIFFTAG_COPYRIGHT": "p", "AREA_OR_POINT": "Point", "gain": "p"},
+        IMAGERY={"SATELLITEID": "p", "CLOUDCOVER": "p", "other": "p"},
+        IMD={"bandId": "P"},
+    )
+    ms = tagged(tmp_path / "ms.tif", default={"tifftag_datetime": "m", "x": "m"}, OWN={"y": "m"})
+    assert carry_tags(pan, ms) == {
+        "": {"tifftag_datetime": "m", "x": "m", "TIFFTAG_COPYRIGHT": "p"},
+        "OWN": {"y": "m"},
+        "IMAGERY": {"SATELLITEID": "p", "CLOUDCOVER": "p"},
+    }
+    assert carry_tags(tagged(tmp_path / "bare.tif"), tagged(tmp_path / "other.tif")) == {"": {}}
+
+
+def test_what_is_about_the_file_stays_with_it(tmp_path: Path) -> None:
+    items = {"AREA_OR_POINT": "Point", "STATISTICS_MEAN": "1", "TIFFTAG_XRESOLUTION": "72", "kept": "yes"}
+    source = tagged(tmp_path / "a.tif", default=items)
+    assert carry_tags(source, source) == {"": {"kept": "yes"}}
+    assert carry_band_tags(items | {"NBITS": "11"}) == {"kept": "yes"}
 
 
 def test_gcps_keep_their_ground_and_count_from_the_part(tmp_path: Path) -> None:

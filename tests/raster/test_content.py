@@ -10,6 +10,7 @@ import rasterio
 from geosharp.raster.area import Area
 from geosharp.raster.content import fused_content, fused_pixels
 from geosharp.raster.grid import Rect
+from geosharp.raster.output.tiff import unwrap_xmp
 from geosharp.raster.scene import Scene, open_scene
 from tests.made import make_pair
 
@@ -55,6 +56,66 @@ def test_limits_are_those_of_nbits_only_in_ms_own_type(tmp_path: Path) -> None:
     assert fused_pixels(scene, Area(scene.area), None).limits == (0, 4095)
     assert fused_pixels(scene, Area(scene.area), "int16").limits == (-32768, 32767)
     assert fused_pixels(scene, Area(scene.area), "float32").limits is None
+
+
+@pytest.mark.parametrize(
+    ("declared", "asked", "dtype", "top"),
+    [
+        ((12, 12), None, None, 4095),
+        ((11, 12), None, None, 4095),
+        ((12, None), None, None, 65535),
+        ((12, 12), 11, None, 2047),
+        ((12, 12), 14, None, 4095),
+        ((12, 12), 14, "uint16", 4095),
+        ((None, None), 7, "uint8", 127),
+        ((None, None), 20, "uint8", 255),
+    ],
+)
+def test_limits_hold_for_all_files_of_ms_and_for_what_is_asked(
+    tmp_path: Path, declared: tuple[int | None, int | None], asked: int | None, dtype: str | None, top: int
+) -> None:
+    names = []
+    for bits in declared:
+        pan, ms = make_pair(tmp_path, pan_shape=(64, 64), bands=1, ms_profile={"nbits": bits} if bits else {})
+        names.append(ms.rename(tmp_path / f"b{len(names)}.tif"))
+    scene = open_scene(pan, names)
+    assert fused_pixels(scene, Area(scene.area), dtype, asked).limits == (0, top)
+
+
+def test_fewer_bits_are_told_where_values_are_held_to_them_and_nowhere_else(tmp_path: Path) -> None:
+    scene = open_scene(*make_pair(tmp_path, pan_shape=(64, 64), ms_profile={"nbits": 12}))
+    area = Area(scene.area)
+    told = [fused_content(scene, area, fused_pixels(scene, area, t), {}).bits for t in (None, "uint32")]
+    assert told == [12, None]
+
+
+def test_tags_are_ms_and_of_pan_what_is_of_the_scene(tmp_path: Path) -> None:
+    pan, ms = make_pair(tmp_path, pan_shape=(64, 64))
+    packet = "<x:xmpmeta>é &amp;</x:xmpmeta>"
+    with rasterio.open(pan, "r+") as raster:
+        raster.update_tags(TIFFTAG_DATETIME="2020:01:02 03:04:05", METADATATYPE="DG", BAND_NAME="pan")
+        raster.update_tags(ns="IMAGERY", SATELLITEID="WV02", CLOUDCOVER="3")
+        raster.update_tags(ns="IMD", bandId="P")
+    with rasterio.open(ms, "r+") as raster:
+        raster.update_tags(
+            TIFFTAG_DATETIME="2020:01:02 03:04:06", STATISTICS_MEAN="5", TIFFTAG_XRESOLUTION="72"
+        )
+        raster.update_tags(1, STATISTICS_MEAN="5", NBITS="3", gain="2")
+        raster.update_tags(ns="IMAGERY", CLOUDCOVER="0")
+        raster.update_tags(ns="xml:XMP", **{"xml:XMP": packet})
+        raster.update_tags(ns="xml:OWN", **{"xml:OWN": "<own/>"})
+    unwrap_xmp(ms, b"xml:XMP")
+    scene = open_scene(pan, ms)
+    area = Area(scene.area)
+    content = fused_content(scene, area, fused_pixels(scene, area, None), {"GEOSHARP_X": "y"})
+    default = {"TIFFTAG_DATETIME": "2020:01:02 03:04:06", "METADATATYPE": "DG", "GEOSHARP_X": "y"}
+    assert content.tags == {
+        "": default,
+        "IMAGERY": {"CLOUDCOVER": "0", "SATELLITEID": "WV02"},
+        "xml:XMP": {"xml:XMP": packet},
+    }
+    assert content.bands[0].tags == {"gain": "2"}
+    assert content.bits is None
 
 
 def test_a_part_beyond_ms_is_masked_and_lies_where_pan_does(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -185,6 +186,7 @@ BARE: dict[str, Any] = {"transform": None, "crs": None}
         ({"transform": PLACE @ Affine.scale(4)}, MS, "both", "only 1 times finer"),
         ({}, {"transform": PLACE @ Affine.scale(20)}, "both", "20 times finer"),
         ({}, {"transform": MS["transform"] @ Affine.translation(50, 0)}, "both", "do not overlap"),
+        ({}, {"transform": PLACE @ Affine.translation(62.5, 0) @ Affine.scale(4)}, "both", "by 1.5 x 64 PAN"),
         ({}, {**MS, "crs": "EPSG:32618"}, "both", "do not overlap"),
         ({}, {"crs": "EPSG:3857", "transform": from_origin(*MERCATOR, 1.4, 1.4)}, "both", "MS pixels of 1"),
         (BARE, MS, "both", "MS is georeferenced and PAN is not"),
@@ -222,7 +224,7 @@ def test_what_does_not_fit_is_refused_with_the_reason_and_the_file(
         ({"dtype": "uint16"}, "pixel type uint8 and uint16"),
         ({"crs": "EPSG:32634"}, "CRS EPSG:32633 and EPSG:32634"),
         ({"crs": None}, "CRS EPSG:32633 and no CRS"),
-        ({"transform": from_origin(*ORIGIN, 8, 8)}, "origin and pixel size"),
+        ({"transform": from_origin(*ORIGIN, 8, 8)}, "geotransforms 4, 0, 500000, 0, -4, 4.6e+06 and 8, 0, 5"),
         ({"transform": None}, "and none"),
     ],
 )
@@ -236,6 +238,37 @@ def test_band_files_that_differ_are_refused_with_both_values(
         check_alike((first, first, other))
     assert what in caught.value.found
     assert caught.value.subject == f"{first.name} and {other.name}"
+
+
+@pytest.mark.parametrize("crs", ["EPSG:32633", "EPSG:4326"])
+@pytest.mark.parametrize(
+    ("change", "fits"),
+    [
+        (Affine.translation(1e-9, 0), True),
+        (Affine.translation(0, -0.009), True),
+        (Affine.scale(1 + 1e-7), True),
+        (Affine.translation(0, 0.02), False),
+        (Affine.translation(-0.1, 0), False),
+        (Affine.scale(1.002), False),
+        (Affine.rotation(0.1), False),
+        (Affine.translation(0, 16) @ Affine.scale(1, -1), False),
+    ],
+)
+def test_band_files_fit_if_their_corners_do_within_a_hundredth_of_a_pixel(
+    tmp_path: Path, crs: str, change: Affine, fits: bool
+) -> None:
+    # Degrees with many digits: a tenth of such a pixel is a difference in the tenth digit only.
+    step = 4.0 if crs == "EPSG:32633" else 4e-7
+    place = from_origin(113.123456, 41.654321, step, step)
+    first = raster(tmp_path / "a.tif", (16, 16), "MS", crs=crs, transform=place)
+    other = raster(tmp_path / "b.tif", (16, 16), "MS", crs=crs, transform=place @ change)
+    if fits:
+        check_alike((first, other))
+        return
+    with pytest.raises(PairError, match="pixels apart") as caught:
+        check_alike((first, other))
+    mine, theirs = re.fullmatch(r"geotransforms (.+) and (.+) \(up to .*\)", caught.value.found).groups()
+    assert mine != theirs
 
 
 def test_a_ratio_beyond_eight_is_accepted_and_said(tmp_path: Path) -> None:

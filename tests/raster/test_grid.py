@@ -10,7 +10,7 @@ import pytest
 from affine import Affine
 from rasterio.crs import CRS
 
-from geosharp.raster.grid import Grid, Rect, Relation, relate, tiles
+from geosharp.raster.grid import Grid, Reason, Rect, Relation, relate, tiles
 
 UTM = CRS.from_epsg(32633)
 PAN = Grid((100, 120), Affine(1, 0, 500_000, 0, -1, 4_600_000), UTM)
@@ -29,9 +29,9 @@ def related(pan: Grid, ms: Grid) -> Relation:
     return relation
 
 
-def refused(pan: Grid, ms: Grid) -> str:
+def refused(pan: Grid, ms: Grid) -> Reason:
     reason = relate(pan, ms)
-    assert isinstance(reason, str)
+    assert isinstance(reason, Reason), reason
     return reason
 
 
@@ -133,33 +133,67 @@ def test_without_georeference_both_cover_the_same_ground() -> None:
     assert related(Grid((128, 128), None, None), Grid((32, 32), None, None)) == Relation((4, 4), (0, 0))
     odd = related(Grid((201, 203), None, None), Grid((50, 51), None, None))
     assert odd.ratio == (201 / 50, 203 / 51)
-    assert "differ in shape" in refused(Grid((128, 128), None, None), Grid((32, 64), None, None))
+    assert "differ in shape" in refused(Grid((128, 128), None, None), Grid((32, 64), None, None)).text
 
 
 @pytest.mark.parametrize(
-    ("pan", "ms", "words"),
+    ("pan", "ms", "kind", "words"),
     [
-        (PAN, ms_grid(0.25), "4 times coarser"),
-        (PAN, ms_grid(1.0), "only 1 times finer"),
-        (PAN, ms_grid(1.4), "only 1.4 times finer"),
-        (PAN, ms_grid(17.0), "17 times finer"),
-        (PAN, ms_grid(4.0, (100.0, 0.0)), "do not overlap"),
-        (PAN, ms_grid(4.0, (0.0, -120.0)), "do not overlap"),
-        (PAN, Grid((25, 30), None, None), "PAN is georeferenced and MS is not"),
-        (Grid((100, 120), None, UTM), ms_grid(4.0), "MS is georeferenced and PAN is not"),
-        (PAN, Grid((25, 30), Affine(4, 1, 500_000, 1, -4, 4_600_000), UTM), "MS has a rotated grid"),
-        (Grid((100, 120), Affine(0, 1, 0, 1, 0, 0), UTM), ms_grid(4.0), "PAN has a rotated grid"),
-        (PAN, Grid((25, 30), Affine(-4, 0, 500_120, 0, -4, 4_600_000), UTM), "mirrored"),
-        (PAN, Grid((25, 30), Affine(4, 0, 500_000, 0, 4, 4_599_900), UTM), "north-up and the other south-up"),
+        (PAN, ms_grid(0.25), "ratio", "4 times coarser"),
+        (PAN, ms_grid(1.0), "ratio", "only 1 times finer"),
+        (PAN, ms_grid(1.4), "ratio", "only 1.4 times finer"),
+        (PAN, ms_grid(17.0), "ratio", "17 times finer"),
+        (PAN, ms_grid(4.0, (100.0, 0.0)), "overlap", "do not overlap"),
+        (PAN, ms_grid(4.0, (0.0, -120.0)), "overlap", "do not overlap"),
+        (PAN, Grid((25, 30), None, None), "georeference", "PAN is georeferenced and MS is not"),
+        (Grid((100, 120), None, UTM), ms_grid(4.0), "georeference", "MS is georeferenced and PAN is not"),
+        (
+            PAN,
+            Grid((25, 30), Affine(4, 1, 500_000, 1, -4, 4_600_000), UTM),
+            "georeference",
+            "MS has a rotated grid",
+        ),
+        (Grid((100, 120), Affine(0, 1, 0, 1, 0, 0), UTM), ms_grid(4.0), "georeference", "PAN has a rotated"),
+        (PAN, Grid((25, 30), Affine(-4, 0, 500_120, 0, -4, 4_600_000), UTM), "georeference", "mirrored"),
+        (
+            PAN,
+            Grid((25, 30), Affine(4, 0, 500_000, 0, 4, 4_599_900), UTM),
+            "georeference",
+            "north-up and the other south-up",
+        ),
     ],
 )
-def test_what_cannot_be_related_is_refused_with_the_reason(pan: Grid, ms: Grid, words: str) -> None:
-    assert words in refused(pan, ms)
+def test_what_cannot_be_related_is_refused_with_the_reason(
+    pan: Grid, ms: Grid, kind: str, words: str
+) -> None:
+    reason = refused(pan, ms)
+    assert reason.kind == kind
+    assert words in reason.text
 
 
-def test_a_ratio_of_one_and_a_half_and_one_common_pixel_are_enough() -> None:
+def test_a_ratio_of_one_and_a_half_is_enough() -> None:
     assert related(PAN, ms_grid(1.5)).ratio == (1.5, 1.5)
-    assert related(PAN, ms_grid(4.0, (99.0, 119.0))).footprint((25, 30)).intersect(PAN.rect).area == 1
+
+
+@pytest.mark.parametrize("ratio", [2.0, 2.5, 4.000245])
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("before", [False, True])
+def test_one_common_ms_pixel_in_height_and_width_is_enough_and_less_is_not(
+    ratio: float, axis: int, before: bool
+) -> None:
+    for shared in (0.3, 1.0, ratio - 0.01, ratio, ratio + 0.4):
+        offset = [0.0, 0.0]
+        offset[axis] = shared - ratio * (25, 30)[axis] if before else PAN.shape[axis] - shared
+        ms = ms_grid(ratio, (offset[0], offset[1]))
+        if shared >= ratio:
+            assert related(PAN, ms).footprint(ms.shape).intersect(PAN.rect).area > 0
+            continue
+        reason = refused(PAN, ms)
+        assert reason.kind == "overlap"
+        shares = [f"{min(ratio * (25, 30)[i], PAN.shape[i]):g}" for i in (0, 1)]
+        shares[axis] = f"{round(shared, 2):g}"
+        assert f"overlap by {shares[1]} x {shares[0]} PAN pixels" in reason.text
+        assert f"less than an MS pixel of {ratio:.3g} x {ratio:.3g}" in reason.text
 
 
 def test_a_crop_keeps_every_pixel_on_its_ground() -> None:

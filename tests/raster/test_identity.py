@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -48,21 +49,55 @@ def test_names_that_files_give_themselves_stay(tmp_path: Path) -> None:
 
 def test_bands_are_picked_by_number_and_name_in_the_order_asked(tmp_path: Path) -> None:
     sources = label_by_file(band_files(tmp_path, "x_red.tif", "x_green.tif", "x_nir.tif"))
-    chosen = identify(sources[0], sources, None, ["NIR", 1, " 2 ", "red"]).bands
-    assert [band.source for band in chosen] == [2, 0, 1, 0]
-    assert [band.name for band in chosen] == ["nir", "red", "green", "red"]
+    chosen = identify(sources[0], sources, None, ["NIR", 1, " 2 "]).bands
+    assert [band.source for band in chosen] == [2, 0, 1]
+    assert [band.name for band in chosen] == ["nir", "red", "green"]
     assert [band.source for band in identify(sources[0], sources, None, None).bands] == [0, 1, 2]
 
 
-@pytest.mark.parametrize("want", ["purple", 0, 4, -1, "\u00b2", ""])
-def test_an_unknown_band_is_refused_with_those_there_are(tmp_path: Path, want: int | str) -> None:
+@pytest.mark.parametrize(
+    ("wanted", "chosen"),
+    [
+        (2, ["green"]),
+        ("nir", ["nir"]),
+        ("3, RED,2,", ["nir", "red", "green"]),
+        ((3, "1"), ["nir", "red"]),
+        (np.array([2, 1]), ["green", "red"]),
+    ],
+)
+def test_bands_may_be_one_several_or_a_text_of_several(
+    tmp_path: Path, wanted: Any, chosen: list[str]
+) -> None:
+    sources = label_by_file(band_files(tmp_path, "x_red.tif", "x_green.tif", "x_nir.tif"))
+    assert [band.name for band in identify(sources[0], sources, None, wanted).bands] == chosen
+
+
+@pytest.mark.parametrize("wanted", [[3, 3], "nir,red,3", ["red", "RED"]])
+def test_a_band_asked_for_twice_is_refused(tmp_path: Path, wanted: Any) -> None:
+    sources = label_by_file(band_files(tmp_path, "x_red.tif", "x_green.tif", "x_nir.tif"))
+    with pytest.raises(UsageError, match="more than once") as caught:
+        identify(sources[0], sources, None, wanted)
+    assert caught.value.subject == "--bands"
+
+
+@pytest.mark.parametrize("want", ["purple", 0, 4, -1, "\u00b2", "", None, 2.5, 2.0, True, [1], b"1"])
+def test_an_unknown_band_is_refused_with_those_there_are(tmp_path: Path, want: Any) -> None:
     sources = label_by_file(band_files(tmp_path, "x_red.tif", "x_green.tif", "x_nir.tif"))
     with pytest.raises(UsageError, match=r"1 \(red\), 2 \(green\), 3 \(nir\)") as caught:
         identify(sources[0], sources, None, [1, want])
     assert caught.value.subject == "--bands"
 
 
-def test_no_band_at_all_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("wanted", [[], "", " , "])
+def test_no_band_at_all_is_refused(tmp_path: Path, wanted: Any) -> None:
     sources = band_files(tmp_path, "red.tif", "nir.tif")
     with pytest.raises(UsageError, match="no band"):
-        identify(sources[0], sources, None, [])
+        identify(sources[0], sources, None, wanted)
+
+
+@pytest.mark.parametrize("wanted", [2.5, True, 0])
+def test_what_is_no_list_of_bands_is_refused(tmp_path: Path, wanted: Any) -> None:
+    sources = band_files(tmp_path, "red.tif", "nir.tif")
+    with pytest.raises(UsageError) as caught:
+        identify(sources[0], sources, None, wanted)
+    assert repr(wanted) in caught.value.found.replace("'", "")

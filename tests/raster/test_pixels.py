@@ -59,6 +59,17 @@ def test_valid_pixels_are_read_back_as_valid_and_invalid_ones_as_not(
     assert (again == data).all()
 
 
+@pytest.mark.parametrize(
+    ("dtype", "top", "bits"),
+    [
+        *(("uint16", 2047, 11), ("uint16", 65535, None), ("uint8", 255, None), ("uint8", 127, 7)),
+        *(("uint16", 255, 8), ("int16", 2047, None), ("float32", None, None)),
+    ],
+)
+def test_bits_are_what_the_limits_leave_of_the_type(dtype: str, top: float | None, bits: int | None) -> None:
+    assert Pixels(dtype, None if top is None else (0.0, float(top)), None).bits == bits
+
+
 def test_nan_hides_and_nothing_else_is_touched() -> None:
     data = np.array([[[0.0, 1.0], [-1.0, 2.0]]], "float32")
     valid = np.array([[[True, False], [True, True]]])

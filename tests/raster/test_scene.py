@@ -139,6 +139,20 @@ def test_where_pan_has_nothing_there_is_no_patch(tmp_path: Path) -> None:
     assert read(scene, Rect(15, 0, 24, 50), (8, 8)) is not None
 
 
+@pytest.mark.parametrize("bands_there", [0, 1])
+def test_where_ms_has_nothing_there_is_no_patch_though_the_halo_has(tmp_path: Path, bands_there: int) -> None:
+    pan, ms = numbered_pair(tmp_path, ms_profile={"nodata": 0})
+    with rasterio.open(ms, "r+") as raster:
+        pixels = np.maximum(raster.read(), 1)
+        pixels[bands_there:, 4:10] = 0
+        raster.write(pixels)
+    scene = open_scene(pan, ms)
+    rows_under = Rect(16, 0, 24, 50)
+    assert (read(scene, rows_under, (8, 8)) is None) == (bands_there == 0)
+    assert read(scene, Rect(15, 0, 24, 50), (8, 8)) is not None
+    assert read(scene, Rect(0, 84, 24, 50), (8, 8)) is None
+
+
 def split(ms: Path) -> list[Path]:
     """One file per band beside `ms`."""
     with rasterio.open(ms) as raster:
@@ -148,7 +162,7 @@ def split(ms: Path) -> list[Path]:
         ]
 
 
-@pytest.mark.parametrize("bands", [None, [2], [3, 1], [1, 2, 3], ["two", 1, "two"], ["THREE", "one"]])
+@pytest.mark.parametrize("bands", [None, [2], [3, 1], [1, 2, 3], ["two", 1], ["THREE", "one"]])
 def test_bands_come_in_the_order_asked_from_one_file_or_several(
     tmp_path: Path, bands: list[int | str] | None
 ) -> None:
@@ -276,11 +290,14 @@ def test_a_missing_file_of_either_kind_is_named(made_pair: tuple[Path, Path]) ->
     assert refusal(InputError, "gone.tif", ms).subject == "gone.tif"
 
 
-@pytest.mark.parametrize("options", [{"bands": [5]}, {"bands": ["purple"]}, {"bands": []}])
-def test_bands_that_are_not_there_are_refused(
-    made_pair: tuple[Path, Path], options: dict[str, list[int | str]]
-) -> None:
-    assert refusal(UsageError, *made_pair, **options).subject == "--bands"
+@pytest.mark.parametrize("bands", [[5], 5, ["purple"], "purple", [], [None], [2.5], [True], [1, 1]])
+def test_bands_that_are_not_there_are_refused(made_pair: tuple[Path, Path], bands: Any) -> None:
+    assert refusal(UsageError, *made_pair, bands=bands).subject == "--bands"
+
+
+def test_bands_may_be_given_as_one_text(made_pair: tuple[Path, Path]) -> None:
+    assert [band.number for band in open_scene(*made_pair, bands="4,3,2").bands] == [4, 3, 2]
+    assert [band.number for band in open_scene(*made_pair, bands=3).bands] == [3]
 
 
 def test_an_unknown_sensor_and_no_ms_are_refused(made_pair: tuple[Path, Path]) -> None:

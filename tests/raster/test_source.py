@@ -138,6 +138,26 @@ def test_a_vrt_and_a_zipped_file_are_read_alike(tmp_path: Path) -> None:
     assert (read(describe(vrt, "MS"))[0] == NUMBERS[::-1]).all()
 
 
+def test_a_source_opened_by_uri_is_named_as_gdal_names_it(tmp_path: Path) -> None:
+    folder = tmp_path / "with blank"
+    folder.mkdir()
+    path = write_raster(folder / "a.tif", NUMBERS)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.write(path, "inside/a.tif")
+    for uri in (path.as_uri(), f"file://{path}", f"zip://{tmp_path}/a.zip!inside/a.tif"):
+        source = describe(uri, "MS")
+        vrt = tmp_path / "a.vrt"
+        vrt.write_text(
+            '<VRTDataset rasterXSize="53" rasterYSize="37"><VRTRasterBand dataType="UInt16" band="1">'
+            f'<SimpleSource><SourceFilename relativeToVRT="0">{source.name}</SourceFilename></SimpleSource>'
+            "</VRTRasterBand></VRTDataset>"
+        )
+        assert (read(describe(vrt, "MS"))[0] == NUMBERS[:1]).all()
+        assert (read(source)[0] == NUMBERS).all()
+    with pytest.raises(InputError, match="no such file"):
+        describe(f"file://{folder}/none.tif", "MS")
+
+
 @pytest.mark.parametrize(
     "dtype", ["uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64"]
 )
@@ -174,6 +194,31 @@ def test_bits_scales_offsets_names_units_and_tags_are_kept(tmp_path: Path) -> No
     assert source.band_tags[1]["KEY"] == "of band 2"
 
 
+def test_band_names_and_units_that_are_not_utf8_are_read_as_latin1(tmp_path: Path) -> None:
+    write_raster(tmp_path / "a.tif", NUMBERS)
+    names = ("r\xf6d".encode("latin-1"), "gr\xf6n".encode(), b"nir")
+    bands = b"".join(
+        b'<VRTRasterBand dataType="UInt16" band="%d"><Description>%s</Description><UnitType>\xb5m</UnitType>'
+        b'<SimpleSource><SourceFilename relativeToVRT="1">a.tif</SourceFilename>'
+        b"<SourceBand>%d</SourceBand></SimpleSource></VRTRasterBand>" % (number, name, number)
+        for number, name in enumerate(names, 1)
+    )
+    (tmp_path / "a.vrt").write_bytes(b'<VRTDataset rasterXSize="53" rasterYSize="37">%s</VRTDataset>' % bands)
+    source = describe(tmp_path / "a.vrt", "MS")
+    assert source.labels == ("r\xf6d", "gr\xf6n", "nir")
+    assert source.units == ("\xb5m",) * 3
+    assert (read(source)[0] == NUMBERS).all()
+
+
+def test_an_envi_header_in_latin1_is_read(tmp_path: Path) -> None:
+    path = write_raster(tmp_path / "a.img", NUMBERS[:2], driver="ENVI")
+    header = path.with_suffix(".hdr")
+    text = header.read_text().replace("Band 1", "r\xf6d") + "description = {gr\xf6n}\n"
+    header.write_text(text, encoding="latin-1")
+    assert "r\xf6d" in text
+    assert describe(path, "MS").labels == ("r\xf6d", "Band 2")
+
+
 @pytest.mark.parametrize(
     ("dtype", "hole", "nodata"),
     [
@@ -187,6 +232,8 @@ def test_bits_scales_offsets_names_units_and_tags_are_kept(tmp_path: Path) -> No
         ("float64", np.nan, None),
         ("float32", np.inf, -1),
         ("float32", np.nan, -9999),
+        ("float32", -np.inf, -np.inf),
+        ("float64", np.nan, np.inf),
     ],
 )
 def test_no_data_values_and_nan_are_invalid(
@@ -205,8 +252,8 @@ def test_floats_that_gdal_takes_for_no_data_are_invalid(tmp_path: Path) -> None:
     assert only_hole_invalid(read(describe(path, "MS"))[1])
 
 
-@pytest.mark.parametrize("nodata", [-9999, 70000, 0.5])
-def test_no_data_that_no_pixel_can_hold_hides_nothing(tmp_path: Path, nodata: float) -> None:
+@pytest.mark.parametrize("nodata", [-9999, 70000, 0.5, "nan", "-inf", "1e400"])
+def test_no_data_that_no_pixel_can_hold_hides_nothing(tmp_path: Path, nodata: float | str) -> None:
     text = (
         '<VRTDataset rasterXSize="53" rasterYSize="37"><VRTRasterBand dataType="UInt16" band="1">'
         f"<NoDataValue>{nodata}</NoDataValue><SimpleSource><SourceFilename relativeToVRT='1'>a.tif"
@@ -358,6 +405,16 @@ def test_points_polynomials_and_no_transform_leave_the_grid_bare(tmp_path: Path)
     assert not source.grid.georeferenced
 
 
+@pytest.mark.parametrize("place", ["0,0,0,0,0,0", "0,0,0,0,0,1", "nan,1,0,0,0,-1", "0,1,0,0,0,inf"])
+def test_a_geotransform_that_places_no_pixel_counts_as_none(tmp_path: Path, place: str) -> None:
+    band = '<VRTRasterBand dataType="Byte" band="1"/>'
+    text = (
+        f'<VRTDataset rasterXSize="4" rasterYSize="4"><GeoTransform>{place}</GeoTransform>{band}</VRTDataset>'
+    )
+    (tmp_path / "a.vrt").write_text(text)
+    assert not describe(tmp_path / "a.vrt", "PAN").grid.georeferenced
+
+
 @pytest.mark.parametrize("compress", [None, "deflate"])
 @pytest.mark.parametrize("keep", [0.5, 0.95])
 def test_a_truncated_file_is_refused_where_it_is_cut(
@@ -414,3 +471,15 @@ def test_a_container_is_refused_with_what_is_in_it(tmp_path: Path) -> None:
     assert "2 images" in error.found
     assert f"GPKG:{path}:first" in error.remedy
     assert read(describe(f"GPKG:{path}:first", "PAN"))[0].shape[1:] == (37, 53)
+
+
+@pytest.mark.parametrize(
+    ("told", "ours", "bits"),
+    [("11", True, 11), ("11", False, None), ("eleven", True, None), ("", True, None)],
+)
+def test_a_tag_tells_the_bits_of_our_results(tmp_path: Path, told: str, ours: bool, bits: int | None) -> None:
+    path = write_raster(tmp_path / "ms.tif", np.ones((1, 8, 8), np.uint16))
+    with rasterio.open(path, "r+") as raster:
+        raster.update_tags(1, NBITS=told)
+        raster.update_tags(**({"GEOSHARP_VERSION": "1"} if ours else {}))
+    assert describe(path, "MS").bits == bits

@@ -1,4 +1,4 @@
-"""Rearranging a GeoTIFF into a cloud-optimised one."""
+"""What GDAL's copies, cloud-optimised or packed, lose of a GeoTIFF, and how they get it back."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import rasterio
-import rasterio.shutil
 
 from geosharp.raster.output.tiff import declare_no_alpha, overwrite_metadata, read_metadata
 
@@ -14,7 +13,7 @@ _PADDING = "PADDING"
 
 
 def pad_metadata(raster: rasterio.io.DatasetWriter, tags: Iterable[Mapping[str, str]]) -> None:
-    """Make room in the metadata of a raster that will be copied: the COG driver loses the bands' `tags`."""
+    """Make room in the metadata of a raster that will be copied: a copy loses the bands' `tags`."""
     size = sum(
         64 + len(key.encode()) + 6 * len(str(value).encode())
         for items in tags
@@ -24,16 +23,11 @@ def pad_metadata(raster: rasterio.io.DatasetWriter, tags: Iterable[Mapping[str, 
         raster.update_tags(**{_PADDING: "x" * size})
 
 
-def copy_to_cog(source: Path, out: Path, options: Mapping[str, str]) -> None:
-    """Copy the GeoTIFF `source` to `out` with GDAL's COG driver; restore_content completes it."""
-    rasterio.shutil.copy(source, out, driver="COG", **options)
-
-
 def restore_content(source: Path, out: Path) -> None:
-    """Undo what GDAL's COG driver does to the content of an intact copy `out` of `source`.
+    """Undo what GDAL does to the content of an intact copy `out` of `source`, by its COG driver or GTiff's.
 
-    Copying domains other than its own it drops the tags of bands, and the fourth uint8 band it declares
-    to be opacity. Both are set right in place, so that the order of the parts stays that of a COG.
+    Copying domains other than its own it drops the tags of bands, and the fourth uint8 band of a COG it
+    declares to be opacity. Both are set right in place, so that the order of the parts stays that of a COG.
     """
     declare_no_alpha(out)
     whole = read_metadata(source)

@@ -31,22 +31,26 @@ def write_preview(
 
     bands: numbers, from 1, of what to show as red, green and blue; by default those that call
     themselves so, else 3, 2, 1, and the first one in grey where there are fewer than three.
+    Where the PNG cannot be written, the error says that the source, which was read by then, is complete.
     """
-    check_preview(out_path, overwrite=overwrite, inputs=[source_path])
     if size < 1:
-        raise UsageError("size", str(size), "a number of pixels from 1", "Leave it out for 1024")
+        raise UsageError("size", str(size), "a number of pixels from 1", "leave it out for 1024")
     try:
         with quietly(), rasterio.open(source_path) as source:
             shown = _choose_bands(source, bands)
             image, valid = _read_small(source, shown, size)
     except RasterioError as error:
         found = f"cannot be read ({error})"
-        raise InputError(source_path, found, "a raster that GDAL reads", "Check the file") from error
+        raise InputError(source_path, found, "a raster that GDAL reads", "check the file") from error
     picture = np.stack([_stretch(band, valid) for band in image])
     if not valid.all():
         color = picture if len(picture) == 3 else np.repeat(picture, 3, 0)
         picture = np.concatenate([color, np.where(valid, 255, 0).astype(np.uint8)[None]])
-    write_png(out_path, picture, overwrite=overwrite)
+    try:
+        write_png(out_path, picture, overwrite=overwrite, inputs=[source_path])
+    except OutputError as error:
+        found = f"{error.found} ({source_path} is complete, only its preview failed)"
+        raise OutputError(error.subject, found, error.needed, error.remedy) from error
 
 
 def check_preview(path: str | Path, *, overwrite: bool = False, inputs: Iterable[str | Path] = ()) -> None:
@@ -78,7 +82,7 @@ def write_png(
     except (RasterioError, OSError) as error:
         found = f"cannot be written: {error}"
         needed = f"up to {image.nbytes / 1e6:.1f} MB of free space"
-        raise OutputError(path, found, needed, "Free some space or write to another disk") from error
+        raise OutputError(path, found, needed, "free some space or write to another disk") from error
     finally:
         temporary.discard()
 
@@ -86,7 +90,7 @@ def write_png(
 def _choose_bands(source: Any, bands: tuple[int, int, int] | None) -> list[int]:
     if bands is not None:
         if not all(1 <= band <= source.count for band in bands):
-            raise UsageError("bands", str(bands), f"three numbers from 1 to {source.count}", "Correct them")
+            raise UsageError("bands", str(bands), f"three numbers from 1 to {source.count}", "correct them")
         return list(bands)
     interpretations = [color.name for color in source.colorinterp]
     names = [(name or "").strip().lower() for name in source.descriptions]

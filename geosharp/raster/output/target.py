@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import secrets
+import shlex
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -22,6 +23,8 @@ PNG_SUFFIXES = (".png",)
 _STALE_AFTER_S = 24 * 3600.0
 # What GDAL keeps beside a raster; left over from an older file it would describe the new one.
 _SIDECARS = (".aux.xml", ".ovr", ".msk", ".msk.ovr")
+# GDAL's own file systems, and URIs; a Path has made one slash of two.
+_ELSEWHERE = re.compile(r"/vsi[a-z0-9]+/|[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
 
 
 def check_target(
@@ -34,57 +37,105 @@ def check_target(
     """Refuse an output path that cannot or must not be written, before any work is done.
 
     inputs: files that are read in the same run; none of them may be replaced, under any name.
-    suffixes: accepted endings, in lower case.
+    suffixes: accepted endings, in lower case. A link is followed: what it leads to is what is written.
+    What is wrong with the path itself is a UsageError, what is wrong on the disk an OutputError; a
+    file is made beside the target and removed again to see whether one can be.
     """
     path = Path(path)
-    if path.is_dir():
-        raise OutputError(path, "is a folder", "the path of a file", "Add a file name, such as fused.tif")
+    if _ELSEWHERE.match(str(path)):
+        raise UsageError(
+            path, "is not on this machine's disks", "a local path", "write it here, then copy it"
+        )
+    _check_reach(path)
+    target = follow_link(path)
+    _check_kind(path, target)
     if path.suffix.lower() not in suffixes:
         found = f"ends in {path.suffix!r}" if path.suffix else "has no suffix"
-        raise UsageError(path, found, f"one of {', '.join(suffixes)}", f"Name it {path.stem}{suffixes[0]}")
-    folder = path.parent
-    if not folder.is_dir():
-        raise OutputError(path, f"its folder {folder} does not exist", "a folder that exists",
-                          f"Create it with: mkdir -p {folder}")  # fmt: skip
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise OutputError(path, f"its folder {folder} is not writable", "a folder you may write to",
-                          "Choose another folder, or change its permissions")  # fmt: skip
+        raise UsageError(path, found, f"one of {', '.join(suffixes)}", f"name it {path.stem}{suffixes[0]}")
     for source in inputs:
-        if _same_file(path, Path(source)):
-            raise OutputError(path, f"is the same file as the input {source}", "a file that is not read",
-                              "Choose another name for the output")  # fmt: skip
-    if os.path.lexists(path) and not overwrite:
-        raise OutputError(path, "exists already", "a new file", "Choose another name, or pass --overwrite")
+        if _same_file(target, source):
+            raise UsageError(path, f"is the same file as the input {source}", "a file that is not read",
+                             "choose another name for the output")  # fmt: skip
+    _check_folder(path, target.parent)
+    if target.exists() and not overwrite:
+        found = "exists already" if target == path else f"leads to {target}, which exists already"
+        raise OutputError(path, found, "a new file", "choose another name, or pass --overwrite")
+    Temporary(path).discard()
 
 
-def _same_file(one: Path, other: Path) -> bool:
-    if one.exists() and other.exists():
+def follow_link(path: Path) -> Path:
+    """Where a file of this name is: `path`, or where it leads as a link, whether there is a file or not."""
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
+
+
+def _check_reach(path: Path) -> None:
+    """Refuse a path that the system does not even look up: too long, or in a folder closed to us."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        found = f"cannot be looked up ({error.strerror})"
+        raise OutputError(
+            path, found, "a path within reach", "choose another folder, or a shorter name"
+        ) from error
+
+
+def _check_kind(path: Path, target: Path) -> None:
+    """Refuse what is there and can be no file."""
+    _check_reach(target)
+    if target.is_symlink():
+        raise OutputError(path, "is a link that leads back to itself", "a file or a new name", "remove it")
+    if target.is_dir():
+        raise OutputError(path, "is a folder", "the path of a file", "add a file name, such as fused.tif")
+    if target.exists() and not target.is_file():
+        raise OutputError(path, "is a device or a pipe", "a plain file", "choose another name")
+
+
+def _check_folder(path: Path, folder: Path) -> None:
+    """Refuse a folder that is not there."""
+    if folder.is_dir():
+        return
+    there = next((place for place in (folder, *folder.parents) if os.path.lexists(place)), folder)
+    if os.path.lexists(there) and not there.is_dir():
+        found = f"lies under {there}, which is no folder"
+        raise OutputError(path, found, "a folder that exists", "choose another folder")
+    raise OutputError(path, f"its folder {folder} does not exist", "a folder that exists",
+                      f"create it with: mkdir -p {shlex.quote(str(folder))}")  # fmt: skip
+
+
+def _same_file(one: Path, other: str | Path) -> bool:
+    try:
         return one.samefile(other)
-    return one.resolve() == other.resolve()
+    except OSError:  # one of them is not there, or is a name that only GDAL knows
+        return os.path.realpath(one) == os.path.realpath(other)
 
 
 class Temporary:
     """A hidden empty file beside `target`, locked while this object lives, that can take its place.
 
-    It is created with the permissions of any new file. Whatever else starts with its name (GDAL's
+    Beside and in place of what a link leads to: the link stays, and the result lies on its target's
+    disk. It is created with the permissions of any new file. Whatever else starts with its name (GDAL's
     sidecars and scratch files) goes when it goes.
     """
 
     def __init__(self, target: Path) -> None:
-        self.target = target
-        self.path, self._descriptor = _create_locked(target)
+        self._named = target
+        self.target = follow_link(target)
+        self.path, self._descriptor = _create_locked(self.target)
 
     def promote(self, *, overwrite: bool) -> None:
         """Flush to the disk and rename over the target; what lay beside an older target goes too."""
         os.fsync(self._descriptor)
         if not overwrite and os.path.lexists(self.target):
-            raise OutputError(self.target, "was created by someone else meanwhile", "a new file",
-                              "Choose another name, or pass --overwrite")  # fmt: skip
+            raise OutputError(self._named, "was created by someone else meanwhile", "a new file",
+                              "choose another name, or pass --overwrite")  # fmt: skip
         if sys.platform == "win32":  # an open file cannot be renamed there
             self._close()
         self.path.replace(self.target)
-        for ending in _SIDECARS:
-            self.target.with_name(self.target.name + ending).unlink(missing_ok=True)
+        for place in {self._named, self.target}:
+            for ending in _SIDECARS:
+                place.with_name(place.name + ending).unlink(missing_ok=True)
         _sync_folder(self.target.parent)
         self.discard()
         with contextlib.suppress(OSError):  # the result is in place: a leftover does not undo that
@@ -92,10 +143,10 @@ class Temporary:
 
     def discard(self) -> None:
         """Remove the file, if it still has this name, and everything made beside it."""
+        self._close()
         with contextlib.suppress(OSError):
             for file in _family(self.path):
                 file.unlink(missing_ok=True)
-        self._close()
 
     def _close(self) -> None:
         if self._descriptor >= 0:
@@ -122,9 +173,9 @@ def _create_locked(target: Path) -> tuple[Path, int]:
         except FileExistsError:
             continue
         except OSError as error:
-            found = f"cannot create a file beside it ({error.strerror})"
-            needed = "a folder that takes new files"
-            raise OutputError(target, found, needed, "Choose another folder") from error
+            found = f"its folder {target.parent} takes no new file ({error.strerror})"
+            needed = "a folder that you may write to"
+            raise OutputError(target, found, needed, "choose another folder, or a shorter name") from error
         _lock(descriptor)
         # Another run may have taken the file for a stale one between its creation and the lock.
         if path.exists() and os.path.samestat(path.stat(), os.fstat(descriptor)):

@@ -17,8 +17,9 @@ _OFFSETS = (273, 324)  # StripOffsets, TileOffsets
 _SIZES = (279, 325)  # StripByteCounts, TileByteCounts
 _EXTRA_SAMPLES = 338
 _GDAL_METADATA = 42112
+_XMP = 700
 _ALPHA = (1, 2)  # values of ExtraSamples: associated, unassociated
-_WIDTHS = {2: "u1", 3: "u2", 4: "u4", 13: "u4", 16: "u8", 18: "u8"}
+_WIDTHS = {1: "u1", 2: "u1", 3: "u2", 4: "u4", 7: "u1", 13: "u4", 16: "u8", 18: "u8"}
 
 
 @dataclass(frozen=True)
@@ -50,13 +51,13 @@ class _Entry:
         return np.frombuffer(file.read(self.count * dtype.itemsize), dtype, self.count)
 
     def overwrite(self, file: BinaryIO, values: np.ndarray) -> None:
-        """Put other values, no more than there are, in the same place."""
-        if values.size > self.count or values.size * values.itemsize <= struct.calcsize(self.word):
+        """Put other values, no more than there are, in their place."""
+        if values.size > self.count:
             raise ValueError(f"{values.size} values do not fit where {self.count} were")
-        start = self.start(file)
-        file.seek(start)
-        file.write(values.astype(self.order + _WIDTHS[self.kind]).tobytes())
-        file.seek(self.at - struct.calcsize(self.word))
+        raw, room = values.astype(self.order + _WIDTHS[self.kind]).tobytes(), struct.calcsize(self.word)
+        file.seek(self.at if len(raw) <= room else self.start(file))
+        file.write(raw)
+        file.seek(self.at - room)
         file.write(struct.pack(self.word, values.size))
 
 
@@ -92,6 +93,18 @@ def overwrite_metadata(path: Path, metadata: bytes) -> None:
     with path.open("r+b") as file:
         entry = _read_directories(file)[0][_GDAL_METADATA]
         entry.overwrite(file, np.frombuffer(metadata + b"\0", np.uint8))
+
+
+def unwrap_xmp(path: Path, key: bytes) -> None:
+    """Leave of an XMP packet that was written as an item, `key`=packet, the packet alone; in place.
+
+    rasterio writes items only, and GDAL takes the text of the first one for the packet.
+    """
+    with path.open("r+b") as file:
+        entry = _read_directories(file)[0].get(_XMP)
+        packet = b"" if entry is None else entry.read(file).tobytes()
+        if entry is not None and packet.startswith(key + b"="):
+            entry.overwrite(file, np.frombuffer(packet[len(key) + 1 :], np.uint8))
 
 
 def declare_no_alpha(path: Path) -> None:

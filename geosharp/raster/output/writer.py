@@ -4,78 +4,39 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
 import rasterio
+import rasterio.shutil
 from rasterio._err import CPLE_BaseError
-from rasterio.enums import ColorInterp, Resampling
+from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
-from geosharp.errors import OutputError
-from geosharp.raster.grid import Grid, Rect
+from geosharp.errors import OutputError, UsageError
+from geosharp.raster.grid import Rect
 from geosharp.raster.opening import quietly
 from geosharp.raster.output.blocks import BlockBuffer, Layout, MaskStore
-from geosharp.raster.output.cog import copy_to_cog, pad_metadata, restore_content
+from geosharp.raster.output.cog import pad_metadata, restore_content
 from geosharp.raster.output.creation import (
     BLOCK,
     OutputFormat,
     asks_for_overviews,
     check_creation,
-    cog_options,
-    gtiff_options,
+    copy_options,
+    plain_options,
     try_creation,
 )
-from geosharp.raster.output.target import Temporary, check_target
-from geosharp.raster.output.tiff import find_damage
+from geosharp.raster.output.description import XMP, Content, write_content
+from geosharp.raster.output.target import Temporary, check_target, follow_link
+from geosharp.raster.output.tiff import find_damage, unwrap_xmp
 
-__all__ = ["BandInfo", "Content", "OutputFormat", "SceneWriter", "check_target"]
-
-# Domains that GDAL derives from the file, or that have their own place in Content.
-_DERIVED_DOMAINS = {"IMAGE_STRUCTURE", "DERIVED_SUBDATASETS", "SUBDATASETS", "COLOR_PROFILE", "RPC"}
 _LEAST_FREE = 0.05  # of the raw size: with less free at the start no compression will save the run
 _MARGIN_BYTES = 1 << 20
-
-
-@dataclass(frozen=True)
-class BandInfo:
-    """What a band is. colorinterp: a name of rasterio's ColorInterp, or None where it is not known."""
-
-    name: str | None = None
-    colorinterp: str | None = None
-    scale: float = 1.0
-    offset: float = 0.0
-    unit: str | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Content:
-    """What a file says besides its pixels.
-
-    nodata: the value that callers have put into invalid pixels; masked: whether there are any.
-    tags: metadata domain -> items, "" being the default domain. gcps: (points, CRS), used on a grid
-    without transform.
-    """
-
-    grid: Grid
-    dtype: str
-    bands: tuple[BandInfo, ...]
-    nodata: float | None = None
-    masked: bool = False
-    tags: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    gcps: tuple[list[Any], Any] | None = None
-    rpcs: Any | None = None
-
-    @property
-    def raw_bytes(self) -> int:
-        """Size of the pixels without compression or overviews."""
-        return self.grid.rect.area * len(self.bands) * np.dtype(self.dtype).itemsize
 
 
 class SceneWriter:
@@ -97,9 +58,12 @@ class SceneWriter:
         inputs: Iterable[str | Path] = (),
     ) -> None:
         self.path = Path(path)
+        self._folder = follow_link(self.path).parent
         check_target(self.path, overwrite=overwrite, inputs=inputs)
         check_creation(form)
         try_creation(form, content.dtype, len(content.bands))
+        _check_nodata(form, content)
+        self._copied = form.copied(content.dtype)
         self._content, self._form, self._overwrite = content, form, overwrite
         if self._free() < _LEAST_FREE * content.raw_bytes:
             raise self._failure("the disk has too little space")
@@ -147,7 +111,6 @@ class SceneWriter:
 
     def _open(self, path: Path) -> None:
         content, grid = self._content, self._content.grid
-        creation = {} if self._form.cog else self._form.creation
         profile: dict[str, Any] = {
             "driver": "GTiff", "count": len(content.bands), "height": grid.shape[0], "width": grid.shape[1],
             "dtype": content.dtype, "nodata": content.nodata, "crs": grid.crs,
@@ -156,33 +119,15 @@ class SceneWriter:
             profile["transform"] = grid.transform
         elif content.gcps is not None:
             profile["gcps"], profile["crs"] = content.gcps
-        self._raster = rasterio.open(path, "w", **profile, **gtiff_options(content.dtype, creation))
+        self._raster = rasterio.open(path, "w", **profile, **plain_options(self._form, content.dtype))
         self._layout = Layout(grid.shape, self._raster.block_shapes[0])
         fill = 0 if content.nodata is None else content.nodata
         self._buffer = BlockBuffer(self._layout, len(content.bands), np.dtype(content.dtype), fill)
         self._masks = MaskStore(self._layout) if content.masked and self._form.mask else None
         self._written = np.zeros(self._layout.count, bool)
-        self._describe("PHOTOMETRIC" not in {key.upper() for key in creation})
-
-    def _describe(self, colors: bool) -> None:
-        content, raster = self._content, self._raster
-        if colors:
-            raster.colorinterp = [_color(band, len(content.bands)) for band in content.bands]
-        raster.scales = [band.scale for band in content.bands]
-        raster.offsets = [band.offset for band in content.bands]
-        raster.units = [band.unit or "" for band in content.bands]
-        for number, band in enumerate(content.bands, 1):
-            if band.name:
-                raster.set_band_description(number, band.name)
-            if band.tags:
-                raster.update_tags(number, **_items(band.tags))
-        for domain, items in content.tags.items():
-            if items and domain not in _DERIVED_DOMAINS and not domain.startswith("xml:"):
-                raster.update_tags(ns=domain or None, **_items(items))
-        if self._form.cog:
-            pad_metadata(raster, [_items(band.tags) for band in content.bands])
-        if content.rpcs is not None:
-            raster.rpcs = content.rpcs
+        write_content(self._raster, content, colors=self._copied or "PHOTOMETRIC" not in self._form.given)
+        if self._copied:
+            pad_metadata(self._raster, content.band_tags())
 
     def _write_blocks(self, rect: Rect, pixels: np.ndarray, valid: np.ndarray | None) -> None:
         # GDAL's threads tell nobody of a full disk, so it must not come to that.
@@ -211,8 +156,10 @@ class SceneWriter:
             self._raster.close()
             self._raster = None
             self._check_file(first.path, (1 + len(levels)) * (1 if self._masks is None else 2))
-            if self._form.cog:
-                self._convert_to_cog(first)
+            if XMP in self._content.tags:
+                unwrap_xmp(first.path, XMP.encode())
+            if self._copied:
+                self._copy(first)
             self._temporaries[-1].promote(overwrite=self._overwrite)
 
     def _check_written(self) -> None:
@@ -244,10 +191,10 @@ class SceneWriter:
                 if not np.array_equal(raster.dataset_mask(window=window) > 0, self._masks.get(index)):
                     raise self._failure("the mask did not reach the disk")
 
-    def _convert_to_cog(self, first: Temporary) -> None:
+    def _copy(self, first: Temporary) -> None:
         second = Temporary(self.path)
         self._temporaries.append(second)
-        copy_to_cog(first.path, second.path, cog_options(self._form))
+        rasterio.shutil.copy(first.path, second.path, **copy_options(self._form, self._content.dtype))
         self._check_file(second.path, None)
         restore_content(first.path, second.path)
 
@@ -276,17 +223,17 @@ class SceneWriter:
             raise self._failure(str(error)) from error
 
     def _free(self) -> int:
-        return shutil.disk_usage(self.path.parent).free
+        return shutil.disk_usage(self._folder).free
 
     def _failure(self, reason: str) -> OutputError:
-        copies = 2.4 if self._form.cog else 1.4
-        free = f"{_size(self._free())} free in {self.path.parent.resolve()}"
+        copies = 2.4 if self._copied else 1.4
+        free = f"{_size(self._free())} free in {self._folder.resolve()}"
         needed = f"up to {_size(self._content.raw_bytes * copies)}, less what compression saves"
         return OutputError(
             self.path,
             f"cannot be written: {reason}, with {free}",
             needed,
-            "Free some space or write to another disk",
+            "free some space or write to another disk",
         )
 
 
@@ -298,14 +245,13 @@ def _levels(shape: tuple[int, int]) -> list[int]:
     return levels
 
 
-def _color(band: BandInfo, count: int) -> ColorInterp:
-    name = band.colorinterp or ("gray" if count == 1 else "undefined")
-    return ColorInterp.__members__.get(name, ColorInterp.undefined)
-
-
-def _items(tags: Mapping[str, str]) -> dict[str, str]:
-    # rasterio takes items as keyword arguments: these two names are its own.
-    return {key: str(value) for key, value in tags.items() if key not in ("ns", "bidx")}
+def _check_nodata(form: OutputFormat, content: Content) -> None:
+    """Refuse a no-data value that samples of so few bits cannot hold: GDAL would make another of it."""
+    most = None if form.bits is None else 2**form.bits - 1
+    if most is not None and content.nodata is not None and content.nodata > most:
+        found = f"NBITS={form.bits} for the no-data value {content.nodata:g}"
+        raise UsageError("--co", found, f"bits that hold it, or a no-data value up to {most}",
+                         "give more bits, or leave NBITS out")  # fmt: skip
 
 
 def _window(rect: Rect) -> Window:

@@ -11,9 +11,10 @@ import rasterio.shutil
 import tifffile
 
 from geosharp.errors import UsageError
-from geosharp.raster.output import OutputFormat
+from geosharp.raster.grid import tiles
+from geosharp.raster.output import OutputFormat, SceneWriter
 from geosharp.raster.output.creation import parse_creation
-from tests.raster.output.test_writer import list_names, make_content, save
+from tests.raster.output.test_writer import list_names, make_content, make_image, save
 
 
 @pytest.mark.parametrize(("dtype", "predictor"), [("int8", 2), ("int16", 2), ("float32", 3), ("float64", 3)])
@@ -67,19 +68,98 @@ def test_other_layouts_are_written_whole(tmp_path: Path, creation: dict[str, str
         ({"BLOCKXSIZE": "500"}, False, "multiple of 16"),
         ({"NUM_THREADS": "many"}, False, "ALL_CPUS"),
         ({"TFW": "YES"}, False, "COMPRESS"),
-        ({"COMPRESS": "JPEG"}, False, "go together"),
-        ({"COMPRESS": "JPEG"}, True, "go together"),
+        ({"PREDICTOR": "2", "NBITS": "11"}, False, "PREDICTOR=2 is only supported with 8/16/32/64 bit"),
+        ({"COMPRESS": "JPEG"}, False, "2 uint16 bands; needed: uint8 bands"),
+        ({"COMPRESS": "WEBP"}, False, "2 uint16 bands; needed: uint8 bands"),
+        ({"COMPRESS": "JPEG", "NBITS": "12"}, False, "2 uint16 bands; needed: uint8 bands"),
+        ({"COMPRESS": "JPEG"}, True, "2 uint16 bands; needed: uint8 bands"),
+        ({"OVERVIEW_COMPRESS": "JPEG"}, True, "2 uint16 bands; needed: uint8 bands"),
+        ({"NBITS": "7"}, False, "9 to 16 for uint16"),
+        ({"NBITS": "17"}, True, "9 to 16 for uint16"),
+        ({"INTERLEAVE": "BAND"}, True, "INTERLEAVE as PIXEL"),
     ],
 )
 def test_bad_creation_options_are_refused(
     tmp_path: Path, creation: dict[str, str], cog: bool, told: str
 ) -> None:
-    content = make_content((60, 60), dtype="float32")
+    content = make_content((60, 60))
     with pytest.raises(UsageError, match="--co") as caught:
         save(tmp_path / "out.tif", content, OutputFormat(cog=cog, creation=creation))
     assert told in str(caught.value)
     assert next(iter(creation)) in str(caught.value)
     assert list_names(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("creation", "cog", "count", "dtype", "told"),
+    [
+        ({"COMPRESS": "JPEG"}, True, 5, "uint8", "uint8 bands, 1 to 4 of them, for JPEG"),
+        ({"COMPRESS": "JPEG", "INTERLEAVE": "PIXEL"}, False, 5, "uint8", "1 to 4 of them"),
+        ({"COMPRESS": "WEBP"}, False, 2, "uint8", "3 to 4 of them, for WEBP"),
+        ({"PREDICTOR": "3"}, False, 2, "uint16", "GDAL: PREDICTOR=3 is only supported"),
+        ({"NBITS": "16"}, False, 2, "float32", "bands of uint8, uint16 or uint32"),
+        ({"NBITS": "11"}, True, 2, "int16", "bands of uint8, uint16 or uint32"),
+    ],
+)
+def test_options_that_do_not_suit_the_bands_are_refused(
+    tmp_path: Path, creation: dict[str, str], cog: bool, count: int, dtype: str, told: str
+) -> None:
+    content = make_content((60, 60), count, dtype)
+    with pytest.raises(UsageError, match="--co") as caught:
+        SceneWriter(tmp_path / "out.tif", content, OutputFormat(cog=cog, creation=creation))
+    assert told in str(caught.value)
+
+
+@pytest.mark.parametrize("cog", [False, True])
+@pytest.mark.parametrize(("shape", "masked"), [((700, 600), True), ((60, 47), True), ((1100, 600), False)])
+@pytest.mark.parametrize("interleave", [{}, {"INTERLEAVE": "PIXEL"}])
+def test_packed_samples_hold_what_fits_and_never_wrap(
+    tmp_path: Path, cog: bool, shape: tuple[int, int], masked: bool, interleave: dict[str, str]
+) -> None:
+    content = make_content(shape, masked=masked)
+    data, valid = make_image(content)
+    data[:, -3:, -3:] = 65535
+    form = OutputFormat(cog=cog, creation={"NBITS": "11", **interleave})
+    with SceneWriter(tmp_path / "out.tif", content, form) as writer:
+        for rect in tiles(content.grid.rect, 300):
+            rows, cols = rect.within(content.grid.rect)
+            writer.write(rect, data[:, rows, cols], valid[rows, cols])
+    with rasterio.open(tmp_path / "out.tif") as raster:
+        assert raster.tags(1, ns="IMAGE_STRUCTURE")["NBITS"] == "11"
+        np.testing.assert_array_equal(raster.read(), np.minimum(data, 2047))
+        if masked:
+            np.testing.assert_array_equal(raster.dataset_mask() > 0, valid)
+        assert raster.overviews(1) == ([2] if min(shape) > 512 else [])
+    assert list_names(tmp_path) == ["out.tif"]
+
+
+def test_as_many_bits_as_the_type_has_pack_nothing(tmp_path: Path) -> None:
+    save(tmp_path / "out.tif", make_content((60, 47)), OutputFormat(creation={"nbits": "16"}))
+    with tifffile.TiffFile(tmp_path / "out.tif") as file:
+        assert file.pages[0].tags["BitsPerSample"].value == (16, 16)
+        assert file.pages[0].tags["Predictor"].value == 2
+
+
+def test_no_data_that_packed_samples_cannot_hold_is_refused(tmp_path: Path) -> None:
+    form = OutputFormat(creation={"NBITS": "11"})
+    SceneWriter(tmp_path / "out.tif", make_content((60, 60), nodata=2047.0), form)
+    with pytest.raises(UsageError, match="no-data value 2048"):
+        SceneWriter(tmp_path / "out.tif", make_content((60, 60), nodata=2048.0), form)
+
+
+@pytest.mark.parametrize("cog", [False, True])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_pixel_interleave_is_written_whole(
+    tmp_path: Path, cog: bool, dtype: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    form = OutputFormat(cog=cog, creation={"INTERLEAVE": "PIXEL"})
+    data, valid = save(tmp_path / "out.tif", make_content((1100, 700), 5, dtype), form, 300, (40, 9))
+    with rasterio.open(tmp_path / "out.tif") as raster:
+        assert raster.interleaving.name == "pixel"
+        assert raster.overviews(1) == [2]
+        assert not [record for record in caplog.records if record.levelname != "DEBUG"]
+        np.testing.assert_array_equal(raster.read(), data)
+        np.testing.assert_array_equal(raster.dataset_mask() > 0, valid)
 
 
 @pytest.mark.parametrize("item", ["COMPRESS", "=LZW", "COMPRESS="])

@@ -128,11 +128,13 @@ def test_targets_are_refused_as_for_scenes(tmp_path: Path) -> None:
     (tmp_path / "old.png").write_bytes(b"old")
     with pytest.raises(OutputError, match="--overwrite"):
         write_preview(tmp_path / "in.tif", tmp_path / "old.png")
-    with pytest.raises(OutputError, match="same file"):
+    with pytest.raises(UsageError, match="same file"):
         check_preview(tmp_path / "old.png", overwrite=True, inputs=[tmp_path / "old.png"])
     with pytest.raises(UsageError, match=r"\.png"):
         write_preview(tmp_path / "in.tif", tmp_path / "out.jpg")
     with pytest.raises(InputError, match="cannot be read"):
         write_preview(tmp_path / "old.png", tmp_path / "new.png")
+    with pytest.raises(OutputError, match=r"exists already .*in.tif is complete, only its preview failed"):
+        write_preview(tmp_path / "in.tif", tmp_path / "old.png")
     write_preview(tmp_path / "in.tif", tmp_path / "old.png", overwrite=True)
     assert len(read_png(tmp_path / "old.png")) == 3

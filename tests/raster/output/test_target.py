@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from geosharp.raster.output.target import Temporary, check_target
 from tests.raster.output.test_writer import list_names, make_content, make_image, save
 
 
-def test_targets_that_cannot_be_written_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_targets_that_cannot_be_written_are_refused(tmp_path: Path) -> None:
     source = tmp_path / "in.tif"
     source.write_bytes(b"source")
     (tmp_path / "hard.tif").hardlink_to(source)
@@ -25,7 +26,7 @@ def test_targets_that_cannot_be_written_are_refused(tmp_path: Path, monkeypatch:
     check_target(tmp_path / "out.TIFF", inputs=[source])
     check_target(tmp_path / "soft.tif", overwrite=True)
     for name in ("in.tif", "hard.tif", "soft.tif", "folder.tif/../in.tif"):
-        with pytest.raises(OutputError, match="same file as the input"):
+        with pytest.raises(UsageError, match="same file as the input"):
             check_target(tmp_path / name, overwrite=True, inputs=[source])
     with pytest.raises(OutputError, match="--overwrite"):
         check_target(tmp_path / "soft.tif")
@@ -36,9 +37,59 @@ def test_targets_that_cannot_be_written_are_refused(tmp_path: Path, monkeypatch:
     for name in ("out.png", "out"):
         with pytest.raises(UsageError, match=r"\.tif, \.tiff"):
             check_target(tmp_path / name)
-    monkeypatch.setattr(os, "access", lambda path, mode: False)
-    with pytest.raises(OutputError, match="not writable"):
+    with pytest.raises(OutputError, match=r"mkdir -p '.*/a b/c'"):
+        check_target(tmp_path / "a b" / "c" / "out.tif")
+    with pytest.raises(OutputError, match=r"lies under .*in.tif, which is no folder"):
+        check_target(source / "below" / "out.tif")
+    for elsewhere in ("/vsimem/out.tif", "s3://bucket/out.tif"):
+        with pytest.raises(UsageError, match="a local path"):
+            check_target(elsewhere)
+
+
+def test_a_folder_that_takes_no_file_is_found_out_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_target(tmp_path / "out.tif")
+    assert list_names(tmp_path) == []
+    for name in (f"{'a' * 240}.tif", f"{'a' * 300}.tif"):  # with or without the temporary's ending
+        with pytest.raises(OutputError, match=r"too long.* shorter name"):
+            check_target(tmp_path / name)
+
+    def refuse(*_: object) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(OutputError, match=r"takes no new file \(Permission denied\)"):
         check_target(tmp_path / "out.tif")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with names")
+def test_only_plain_files_are_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "out.tif")
+    for special in (tmp_path / "out.tif", Path("/dev/null")):
+        with pytest.raises(OutputError, match="device or a pipe"):
+            check_target(special, overwrite=True)
+
+
+def test_a_link_is_followed(tmp_path: Path) -> None:
+    disk, link, loop = tmp_path / "disk", tmp_path / "out.tif", tmp_path / "loop.tif"
+    disk.mkdir()
+    link.symlink_to("disk/real")
+    (tmp_path / "out.tif.aux.xml").write_text("stale")
+    for overwrite in (False, True):
+        save(link, make_content((60, 60)), overwrite=overwrite)
+        assert link.is_symlink()
+        assert list_names(disk) == ["real"]
+        assert list_names(tmp_path) == ["disk", "out.tif"]
+    with pytest.raises(OutputError, match=r"leads to .*real, which exists already"):
+        check_target(link)
+    disk.joinpath("real").unlink()
+    disk.rmdir()
+    with pytest.raises(OutputError, match=r"its folder .*disk does not exist"):
+        check_target(link)
+    loop.symlink_to("loop.tif")
+    with pytest.raises(OutputError, match="leads back to itself"):
+        check_target(loop, overwrite=True)
 
 
 def test_a_replaced_file_keeps_nothing_of_the_old(tmp_path: Path) -> None:
@@ -78,6 +129,16 @@ def test_stale_temporaries_go_and_live_ones_stay(tmp_path: Path) -> None:
     assert set(list_names(tmp_path)) == {"out.tif", live.path.name, *others}
     live.discard()
     assert set(list_names(tmp_path)) == {"out.tif", *others}
+
+
+def test_the_space_that_counts_is_where_a_link_leads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk, asked = tmp_path / "disk", []
+    disk.mkdir()
+    (tmp_path / "out.tif").symlink_to(disk / "real.tif")
+    usage = shutil.disk_usage
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: asked.append(folder) or usage(folder))
+    save(tmp_path / "out.tif", make_content((60, 60)))
+    assert set(asked) == {disk}
 
 
 def test_without_locks_age_tells_stale_from_live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

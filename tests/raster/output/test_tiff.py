@@ -8,9 +8,17 @@ import numpy as np
 import pytest
 import rasterio
 import rasterio.shutil
+import tifffile
 
 from geosharp.raster.output import OutputFormat
-from geosharp.raster.output.tiff import declare_no_alpha, find_damage, overwrite_metadata, read_metadata
+from geosharp.raster.output.tiff import (
+    declare_no_alpha,
+    find_damage,
+    overwrite_metadata,
+    read_metadata,
+    unwrap_xmp,
+)
+from tests.made import write_raster
 from tests.raster.output.test_writer import TRANSFORM, make_content, save
 
 
@@ -39,8 +47,32 @@ def test_metadata_is_replaced_in_place(tmp_path: Path, bigtiff: str, endianness:
     with rasterio.open(path) as raster:
         assert raster.tags()["KEY"] == "short"
         np.testing.assert_array_equal(raster.read(), data)
+    overwrite_metadata(path, b"")  # so short that it goes into the directory itself
+    assert read_metadata(path) == b""
+    with rasterio.open(path) as raster:
+        assert "KEY" not in raster.tags()
     with pytest.raises(ValueError, match="do not fit"):
         overwrite_metadata(path, bytes(size))
+
+
+@pytest.mark.parametrize("bigtiff", ["YES", "NO"])
+@pytest.mark.parametrize("packet", ["<x/>", "<a>é &amp; \n</a>"])
+def test_an_xmp_packet_is_stored_bare(tmp_path: Path, bigtiff: str, packet: str) -> None:
+    path = tmp_path / "out.tif"
+    pixels = np.ones((1, 9, 9), "uint8")
+    write_raster(path, pixels, bigtiff=bigtiff)
+    before = path.read_bytes()
+    unwrap_xmp(path, b"KEY")
+    assert path.read_bytes() == before
+    with rasterio.open(path, "r+") as raster:
+        raster.update_tags(ns="xml:XMP", KEY=packet)
+    for _ in range(2):
+        unwrap_xmp(path, b"KEY")
+        with tifffile.TiffFile(path) as file:
+            assert file.pages[0].tags["XMP"].value == packet.encode()
+        with rasterio.open(path) as raster:
+            assert raster.tags(ns="xml:XMP") == {"xml:XMP": packet}
+            np.testing.assert_array_equal(raster.read(), pixels)
 
 
 def test_opacity_becomes_a_plain_band(tmp_path: Path) -> None:

@@ -15,9 +15,7 @@ import rasterio
 import rasterio.shutil
 import tifffile
 from affine import Affine
-from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
-from rasterio.rpc import RPC
 
 from geosharp.errors import OutputError
 from geosharp.raster.grid import Grid, Rect, tiles
@@ -26,7 +24,11 @@ from geosharp.raster.output.tiff import find_damage
 
 UTM = CRS.from_epsg(32633)
 TRANSFORM = Affine(0.5, 0, 500_000, 0, -0.5, 4_600_000)
-COLORS = ("blue", "green", "red", "nir")
+KINDS = {
+    "plain": OutputFormat(),
+    "cog": OutputFormat(cog=True),
+    "packed": OutputFormat(creation={"NBITS": "12"}),
+}
 
 
 def list_names(folder: Path) -> list[str]:
@@ -89,55 +91,6 @@ def test_pixels_and_mask_read_back_for_any_tiling(
         np.testing.assert_array_equal(raster.dataset_mask() > 0, valid)
         assert raster.block_shapes == [(512, 512)] * 2
     assert list_names(tmp_path) == ["out.tif"]
-
-
-@pytest.mark.parametrize("cog", [False, True])
-def test_everything_said_of_the_scene_reads_back(tmp_path: Path, cog: bool) -> None:
-    bands = tuple(
-        BandInfo(name.upper(), name, scale=0.5 + n, offset=float(n), unit="W", tags={"centre": f"<{n}>"})
-        for n, name in enumerate(COLORS)
-    )
-    tags = {
-        "": {"LINEAGE": "made", "ns": "dropped"},
-        "IMD": {"satId": "X1"},
-        "OWN": {"key": "value"},
-        "xml:XMP": {"xml:XMP": "<x/>"},
-        "RPC": {"LINE_OFF": "9"},
-    }
-    rpcs = make_rpcs()
-    content = make_content((700, 600), 4, "uint8", bands=bands, tags=tags, rpcs=rpcs)
-    save(tmp_path / "out.tif", content, OutputFormat(cog=cog))
-    assert list_names(tmp_path) == ["out.tif"]
-    with rasterio.open(tmp_path / "out.tif") as raster:
-        assert (raster.crs, raster.transform) == (UTM, TRANSFORM)
-        assert (raster.dtypes, raster.nodata) == (("uint8",) * 4, 0)
-        assert raster.descriptions == ("BLUE", "GREEN", "RED", "NIR")
-        assert tuple(color.name for color in raster.colorinterp) == COLORS
-        assert (raster.scales, raster.offsets) == ((0.5, 1.5, 2.5, 3.5), (0.0, 1.0, 2.0, 3.0))
-        assert raster.units == ("W",) * 4
-        assert raster.tags()["LINEAGE"] == "made"
-        assert "METADATATYPE" not in raster.tags()
-        assert raster.tags(ns="IMD") == {"satId": "X1"}
-        assert raster.tags(ns="OWN") == {"key": "value"}
-        assert raster.tags(3)["centre"] == "<2>"
-        assert "PADDING" not in raster.tags()
-        assert raster.rpcs.to_dict() == rpcs.to_dict()
-
-
-def make_rpcs() -> RPC:
-    ramp = [float(n) for n in range(20)]
-    return RPC(1.0, 2.0, 3.0, 4.0, ramp, ramp, 5.0, 6.0, 7.0, 8.0, ramp, ramp, 9.0, 10.0, 0.5, 0.25)
-
-
-@pytest.mark.parametrize("cog", [False, True])
-def test_control_points_stand_in_for_a_transform(tmp_path: Path, cog: bool) -> None:
-    points = [GroundControlPoint(r, c, 10.0 + c, 50.0 - r, 0.0) for r, c in ((0, 0), (0, 60), (60, 0))]
-    content = make_content((60, 60), grid=Grid((60, 60), None, None), gcps=(points, CRS.from_epsg(4326)))
-    save(tmp_path / "out.tif", content, OutputFormat(cog=cog))
-    with rasterio.open(tmp_path / "out.tif") as raster:
-        found, crs = raster.gcps
-    assert crs == CRS.from_epsg(4326)
-    assert [(p.row, p.col, p.x, p.y) for p in found] == [(p.row, p.col, p.x, p.y) for p in points]
 
 
 def test_an_image_without_georeferencing_raises_no_warning(tmp_path: Path) -> None:
@@ -279,23 +232,22 @@ _WRITE_UNDER_LIMIT = """
 import resource, signal, sys
 from pathlib import Path
 from geosharp.errors import OutputError
-from tests.raster.output.test_writer import make_content, save
-from geosharp.raster.output import OutputFormat
+from tests.raster.output.test_writer import KINDS, make_content, save
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 limit = int(sys.argv[2])
 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 try:
-    save(Path(sys.argv[1]), make_content((700, 1100)), OutputFormat(cog=sys.argv[3] == "cog"), 300)
+    save(Path(sys.argv[1]), make_content((700, 1100)), KINDS[sys.argv[3]], 300)
 except OutputError as error:
     sys.exit(f"refused: {error}")
 """
 
 
-@pytest.mark.parametrize("kind", ["plain", "cog"])
+@pytest.mark.parametrize("kind", ["plain", "cog", "packed"])
 @pytest.mark.parametrize("share", [0.02, 0.5, 0.8, 0.99])
 def test_a_file_cut_short_is_never_renamed(tmp_path: Path, share: float, kind: str) -> None:
     pytest.importorskip("resource", reason="this system has no file size limits")
-    save(tmp_path / "whole.tif", make_content((700, 1100)), OutputFormat(cog=kind == "cog"), 300)
+    save(tmp_path / "whole.tif", make_content((700, 1100)), KINDS[kind], 300)
     limit = int(share * (tmp_path / "whole.tif").stat().st_size)
     (tmp_path / "whole.tif").unlink()
     path = tmp_path / "out.tif"
