@@ -6,22 +6,27 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
+from rich.text import Text
 
 from geosharp.errors import GeosharpError
+from geosharp.quality.scores import METRICS, Metric, find_best, format_value
 
 if TYPE_CHECKING:
     from geosharp.demo import DemoResult
     from geosharp.engine.stream import Progress, ProgressCallback
+    from geosharp.evaluation import Evaluation
     from geosharp.fusion import FuseResult
 
+_PIPE_WIDTH = 160  # columns of a table in a pipe
 _PLAIN_INTERVAL = 5.0  # seconds between lines in a pipe
 
 
@@ -147,6 +152,38 @@ class _LogHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         source = record.name.split(".")[0]
         self._terminal.say("log", f"{source}: {record.getMessage()}", level=record.levelname)
+
+
+def format_scores(evaluation: Evaluation) -> str:
+    """Tables of scores, the best of each column starred; who leads by less than the noise does not lead."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=_PIPE_WIDTH)
+    with console.capture() as captured:
+        for protocol, results in evaluation.protocols.items():
+            reference = "against the MS" if protocol == "reduced" else "without a reference"
+            console.print(_score_table(f"{protocol} resolution, {reference}", METRICS[protocol], results))
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())
+
+
+def _score_table(
+    title: str, metrics: Mapping[str, Metric], results: Mapping[str, Mapping[str, float]]
+) -> Table:
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("")
+    columns = []
+    for name, metric in metrics.items():
+        heading = "\n".join([*metric.title.split(" ", 1), metric.unit or metric.better][:3])
+        table.add_column(heading, justify="right", no_wrap=True)
+        values = [scores[name] for scores in results.values()]
+        best = find_best(values, metric)
+        texts = [format_value(value, metric) for value in values]
+        columns.append(
+            [Text(f"{text}*", "bold") if row in best else Text(f"{text} ") for row, text in enumerate(texts)]
+        )
+    for row, name in enumerate(results):
+        table.add_row(Text(name), *(column[row] for column in columns))
+    return table
 
 
 def format_info(seen: dict[str, Any]) -> str:

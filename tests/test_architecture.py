@@ -29,8 +29,8 @@ RANKS = {
     "quality": 2,
     "engine": 3,
     "fusion": 4,
-    "evaluation": 4,
     "training": 4,
+    "evaluation": 5,  # scores what they make
     "preflight": 5,  # tells what the verbs would do
     "demo": 5,  # shows what they do
     "archive": 6,

@@ -1,0 +1,87 @@
+"""Scores of methods and files, from two files on disk."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from geosharp import fuse
+from geosharp.errors import GeosharpError, PairError, UsageError
+from geosharp.evaluation import evaluate
+from geosharp.imaging.degradation import Degradation
+from tests.made import ORIGIN, make_pair
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return make_pair(tmp_path_factory.mktemp("pair"), pan_shape=(512, 640))
+
+
+def test_both_protocols_score_every_method(pair: tuple[Path, Path]) -> None:
+    result = evaluate(*pair, methods=["exp", "glp"])
+    assert list(result.protocols) == ["reduced", "full"]
+    for scores in result.protocols.values():
+        assert list(scores) == ["exp", "glp"]
+        assert all(math.isfinite(value) for row in scores.values() for value in row.values())
+    reduced, full = result.protocols["reduced"], result.protocols["full"]
+    assert reduced["glp"]["psnr"] > reduced["exp"]["psnr"] + 1
+    assert reduced["glp"]["ergas"] < reduced["exp"]["ergas"]
+    assert full["glp"]["d_rho"] < full["exp"]["d_rho"]
+
+
+def test_a_file_scores_as_the_method_that_made_it(tmp_path: Path, pair: tuple[Path, Path]) -> None:
+    out = fuse(*pair, tmp_path / "mine.tif", method="gsa").path
+    scores = evaluate(*pair, fused=out, methods=["gsa"], protocol="full").protocols["full"]
+    assert scores["mine.tif"] == scores["gsa"]
+    named = fuse(*pair, tmp_path / "two.tif", method="gsa", bands=[3, 1]).path
+    scores = evaluate(*pair, fused=[named], methods=["gsa"], protocol="full", bands=[3, 1]).protocols["full"]
+    assert scores["two.tif"] == scores["gsa"]
+
+
+def test_all_are_scored_on_the_pixels_that_all_cover(tmp_path: Path, pair: tuple[Path, Path]) -> None:
+    x, y = ORIGIN
+    area = f"{x + 96},{y - 416},{x + 416},{y - 96}"
+    part = fuse(*pair, tmp_path / "part.tif", area=area).path
+    by_file = evaluate(*pair, fused=part, methods=["glp"], protocol="full").protocols["full"]
+    by_area = evaluate(*pair, methods=["glp"], protocol="full", area=area).protocols["full"]
+    assert by_file["part.tif"] == by_file["glp"] == by_area["glp"]
+    whole = evaluate(*pair, methods=["glp"], protocol="full").protocols["full"]
+    assert whole["glp"] != by_area["glp"]
+
+
+def test_the_degradation_given_is_the_one_held_against(pair: tuple[Path, Path]) -> None:
+    sharp, blurred = (
+        evaluate(*pair, methods=["exp"], degradation=Degradation((gain,) * 4, 0.15)).protocols
+        for gain in (0.5, 0.05)
+    )
+    assert sharp["reduced"]["exp"]["psnr"] != blurred["reduced"]["exp"]["psnr"]
+    assert sharp["full"]["exp"]["reprojection_ergas"] < blurred["full"]["exp"]["reprojection_ergas"]
+
+
+def test_nothing_is_left_behind_and_scores_repeat(
+    tmp_path: Path, pair: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    first = evaluate(*pair, methods=["glp-hpm"], threads=1)
+    assert list(tmp_path.iterdir()) == []
+    assert first.protocols == evaluate(*pair, methods=["glp-hpm"], threads=2).protocols
+
+
+@pytest.mark.parametrize(
+    ("given", "kind", "message"),
+    [
+        ({"protocol": "wald"}, UsageError, "--protocol: 'wald'"),
+        ({"methods": ["magic"]}, UsageError, "--method: 'magic'"),
+        ({"methods": []}, UsageError, "no method"),
+        ({"fused": "x.tif", "protocol": "reduced"}, UsageError, "--fused"),
+        ({"fused": "no-such.tif"}, GeosharpError, "no-such.tif: no such file"),
+        ({"area": f"{ORIGIN[0]},{ORIGIN[1] - 40},{ORIGIN[0] + 40},{ORIGIN[1]}"}, PairError, "to be scored"),
+    ],
+)
+def test_what_cannot_be_scored_is_refused(
+    pair: tuple[Path, Path], given: dict[str, object], kind: type[GeosharpError], message: str
+) -> None:
+    with pytest.raises(kind, match=message):
+        evaluate(*pair, **{"methods": ["exp"], **given})  # type: ignore[arg-type]
