@@ -1,106 +1,92 @@
 """GDAL's own pansharpening (weighted Brovey) as a method, on exactly PAN's pixels.
 
-GDAL places MS by geotransform, adjusts extents to a union of its own making, wants a geotransform
-and takes PAN's pixel type and no-data value for both images. Here MS is placed by a Relation
-instead: PAN and MS are each wrapped in a VRT whose geotransform counts PAN pixels, and MS is
-padded with whole pixels until it covers PAN, so that GDAL interpolates once, at the right place.
+GDAL places MS by geotransform, adjusts extents to a union of its own making, wants a geotransform,
+takes PAN's pixel type for both images and knows no invalid pixels but those of one value. Here MS is
+placed by a Relation instead: PAN and MS are each wrapped in a VRT whose geotransform counts MS pixels,
+MS is padded with whole pixels until it covers PAN, so that GDAL interpolates once, at the right place,
+and whatever is invalid in MS comes to hold that one value before GDAL interpolates.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
-from xml.sax.saxutils import escape
+from typing import Any
 
 import numpy as np
 import rasterio
-from numpy.typing import NDArray
 from rasterio.crs import CRS
-from rasterio.enums import Resampling
-from rasterio.io import MemoryFile
-from rasterio.shutil import copy as copy_raster
+from rasterio.enums import ColorInterp, Resampling
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 
-from geosharp.errors import InputError, PairError, UsageError
-from geosharp.raster.grid import Grid, Rect, Relation
-from geosharp.raster.opening import opened, told
-from geosharp.raster.source import representable
+from geosharp.errors import InputError, UsageError
+from geosharp.raster.grid import Rect, Relation
+from geosharp.raster.opening import beside, opened, told
+from geosharp.raster.source import WARP_TOLERANCE, Array, Mask, Source, warped, warped_nodata
+from geosharp.raster.vrt import (
+    GDAL_TYPES,
+    Hide,
+    Span,
+    band_xml,
+    dataset_xml,
+    file_xml,
+    mask_xml,
+    source_xml,
+    vrt_xml,
+    whole,
+)
 
-RESAMPLINGS = ("Nearest", "Bilinear", "Cubic", "CubicSpline", "Lanczos", "Average")
-_GDAL_TYPES = {
-    "uint8": "Byte",
-    "int8": "Int8",
-    "uint16": "UInt16",
-    "int16": "Int16",
-    "uint32": "UInt32",
-    "int32": "Int32",
-    "int64": "Int64",
-    "float32": "Float32",
-    "float64": "Float64",
-}
 # GDAL switches to another, differently rounded path for a window that is one MS pixel or less in size.
 _MIN_SIDE = 64
 # NaN in an interpolation kernel makes its whole neighbourhood NaN: GDAL is shown this value instead.
 _NAN_STAND_IN = float(np.finfo(np.float32).min)
-# How far a warped MS may stray from the exact transformation, in source pixels.
-_WARP_TOLERANCE = 0.01
+# Side of the windows, in PAN pixels, in which GDAL computes where its positions are not exact.
+_CELL = 256
+# Positions that are multiples of 2 ** -_EXACT_BITS of an MS pixel add and multiply without rounding.
+_EXACT_BITS = 24
 # For rasters that have a geotransform but no CRS: any one will do, as it is the same on both sides.
 _NO_CRS = 'LOCAL_CS["pixels",UNIT["metre",1]]'
 
 
-@dataclass(frozen=True)
-class _Image:
-    """What the XML needs to know of a raster."""
-
-    shape: tuple[int, int]
-    dtype: str
-
-
 def pansharpened_vrt(
-    pan: str,
-    ms_bands: Sequence[tuple[str, int]],
+    pan: Source,
+    ms: Sequence[Source],
+    bands: Sequence[tuple[int, int]],
     relation: Relation,
     *,
     weights: Sequence[float] | None = None,
-    nodata: float | None = None,
-    bit_depth: int | None = None,
-    threads: int | Literal["ALL_CPUS"] = "ALL_CPUS",
-    resampling: str = "Cubic",
+    threads: int = 1,
 ) -> str:
     """XML of a VRTPansharpenedDataset that has exactly PAN's pixels and MS's dtype.
 
-    pan: what GDAL opens, its first band is used; ms_bands: (what GDAL opens, 1-based band) in output
-    order, all of one size and dtype. relation: MS -> PAN in pixels as stored, the geotransforms of
-    the files play no part. weights: each band's share in the pseudo-PAN, equal if None. nodata: an
-    MS or PAN pixel of this value gives nodata and takes no part in interpolation; for the pixels of
-    gdal_pansharpen give PAN's value. Outside MS the result is nodata, or repeats MS's edge if None.
-    NaN stands for NaN pixels: give it for floating data that may hold any. bit_depth: results are
-    clipped to 2**bit_depth - 1.
+    ms: sources alike in size and dtype; bands: (index of the source, 1-based band in its file) in output
+    order. relation: MS -> PAN in pixels, the geotransforms play no part. weights: each band's share in the
+    pseudo-PAN, equal if None. An MS pixel that is invalid in any band takes no part in interpolation,
+    and results are clipped to MS's NBITS. Around what is invalid or beyond MS the result means nothing
+    (it repeats MS's edge where all of MS is valid), and so it does where PAN is invalid.
     """
-    _check_weights(weights, len(ms_bands))
-    _check_choices(threads, resampling)
-    pan_image, ms_image = _look(pan, 1), _same_image(ms_bands)
+    _check_weights(weights, len(bands))
+    _check_types(pan, ms[0])
     # GDAL computes in PAN's type: an 8-bit PAN would clip a 16-bit MS.
-    work = np.promote_types(pan_image.dtype, ms_image.dtype).name
-    _check_bit_depth(bit_depth, work)
-    value = representable(nodata, ms_image.dtype)
-    pan_vrt = _wrapped([(pan, 1)], pan_image, Relation((1.0, 1.0), (0.0, 0.0)), pan_image.shape, work, value)
-    ms_vrt = _wrapped(ms_bands, ms_image, relation, pan_image.shape, ms_image.dtype, value)
+    work = np.promote_types(pan.dtype, ms[0].dtype).name
+    fill = _choose_fill(ms, work)
+    place = _Place(pan.grid.shape, ms[0].grid.shape, relation)
+    pan_xml = _wrapped_pan(pan, place, work, fill)
+    ms_xml = _wrapped_ms(ms, bands, place, fill)
+    bits = ms[0].bits
     options = [
         _weights_xml(weights),
-        f"<Resampling>{resampling}</Resampling>",
+        "<Resampling>Cubic</Resampling>",
         f"<NumThreads>{threads}</NumThreads>",
-        "" if bit_depth is None else f"<BitDepth>{bit_depth}</BitDepth>",
-        f"<NoData>{'None' if value is None else _shown(value)}</NoData>",
+        "" if bits is None else f"<BitDepth>{bits}</BitDepth>",
+        f"<NoData>{fill!r}</NoData>",
         "<SpatialExtentAdjustment>NoneWithoutWarning</SpatialExtentAdjustment>",
-        f"<PanchroBand>{_file_xml(pan_vrt)}<SourceBand>1</SourceBand></PanchroBand>",
+        f"<PanchroBand>{file_xml(pan_xml)}<SourceBand>1</SourceBand></PanchroBand>",
     ]
     options += [
-        f'<SpectralBand dstBand="{i}">{_file_xml(ms_vrt)}<SourceBand>{i}</SourceBand></SpectralBand>'
-        for i in range(1, len(ms_bands) + 1)
+        f'<SpectralBand dstBand="{i}">{file_xml(ms_xml)}<SourceBand>{i}</SourceBand></SpectralBand>'
+        for i in range(1, len(bands) + 1)
     ]
     return (
         '<VRTDataset subClass="VRTPansharpenedDataset"><PansharpeningOptions>'
@@ -116,6 +102,10 @@ class BroveyReader:
         self._name = name
         with told(name):
             self._raster: Any = rasterio.open(vrt)
+        place = self._raster.transform
+        self._exact = all(
+            math.ldexp(value, _EXACT_BITS).is_integer() for value in (place.a, place.c, place.e, place.f)
+        )
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -131,78 +121,171 @@ class BroveyReader:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def read(self, rect: Rect) -> NDArray[Any]:
-        """(band, row, col) of PAN pixels `rect`, which lies within PAN, in MS's dtype.
+    def read(self, rect: Rect) -> tuple[Array, Mask | None]:
+        """(band, row, col) of PAN pixels `rect`, which lies within PAN, in MS's dtype, and which are valid.
 
-        The same pixels whatever the rectangle they are read with.
+        The same pixels whatever the rectangle they are read with. The mask is (row, col), None where all
+        of MS is valid: it tells what GDAL could interpolate. That is a little more than the valid pixels of
+        MS, on their rim, and a little less, where one has no valid neighbours.
         """
         height, width = self.shape
         if rect.empty or rect.intersect(Rect(0, 0, height, width)) != rect:
             raise ValueError(f"{rect} is not within PAN's {height} x {width} pixels")
-        row, rows = _at_least(rect.row, rect.height, height)
-        col, cols = _at_least(rect.col, rect.width, width)
-        with told(self._name):
-            data: NDArray[Any] = self._raster.read(window=Window(col, row, cols, rows))
-        data = data[:, *rect.within(Rect(row, col, rows, cols))]
-        if self._raster.nodata == _NAN_STAND_IN:
-            data[data == _NAN_STAND_IN] = math.nan
+        # Else the last bits of GDAL's positions, and how it rounds halves, depend on the window.
+        pieces = _widened if self._exact else _cells
+        rows, cols = pieces(rect.row, rect.height, height), pieces(rect.col, rect.width, width)
+        data = self._join(
+            rect, [Rect(row, col, end - row, stop - col) for row, end in rows for col, stop in cols]
+        )
+        fill = self._raster.nodata
+        return data, None if fill is None else np.asarray(data[0] != fill)
+
+    def _join(self, rect: Rect, windows: Sequence[Rect]) -> Array:
+        if list(windows) == [rect]:
+            return self._read(rect)
+        data: Array = np.empty((self._raster.count, *rect.shape), self._raster.dtypes[0])
+        for window in windows:
+            shared = rect.intersect(window)
+            data[:, *shared.within(rect)] = self._read(window)[:, *shared.within(window)]
+        return data
+
+    def _read(self, rect: Rect) -> Array:
+        # GDAL opens the files only now, and those beside them that hold their masks.
+        with told(self._name), beside():
+            data: Array = self._raster.read(window=Window(rect.col, rect.row, rect.width, rect.height))
         return data
 
 
-def warped_vrt(name: str, grid: Grid, *, nodata: float | None, resampling: str = "cubic") -> str:
-    """XML of the raster `name` on `grid`, which is in another CRS or has its rows the other way up.
+def _choose_fill(ms: Sequence[Source], work: str) -> float | None:
+    """The one value that tells GDAL, computing in type `work`, of invalid MS pixels; None where none can be.
 
-    The result is a name that pansharpened_vrt takes. Take "nearest" where only the rows are turned.
+    Valid pixels that hold it move aside by 1. Where GDAL computes in whole numbers it is 0: an undershoot
+    becomes 1 then, and not a pseudo-PAN of 0, which GDAL takes for invalid. Other types it computes in
+    float64, where only what is rounded afterwards would become 0: there it is the type's rarest value.
     """
-    crs = grid.crs or CRS.from_wkt(_NO_CRS)
-    with opened(name) as raster:
-        warped = WarpedVRT(
-            raster,
-            src_crs=raster.crs or crs,
-            crs=crs,
-            transform=grid.transform,
-            height=grid.shape[0],
-            width=grid.shape[1],
-            resampling=Resampling[resampling],
-            src_nodata=nodata,
-            nodata=nodata,
-            tolerance=_WARP_TOLERANCE,
-        )
-        with warped, MemoryFile(ext=".vrt") as written:
-            copy_raster(warped, written.name, driver="VRT")
-            return bytes(written.getbuffer()).decode("utf-8")
+    if all(source.masking == "none" for source in ms):
+        return None
+    if ms[0].value_range is None:
+        return _NAN_STAND_IN
+    if work in ("uint8", "uint16"):
+        return 0.0
+    limits = np.iinfo(ms[0].dtype)
+    return float(limits.min or limits.max)
 
 
-def _wrapped(
-    bands: Sequence[tuple[str, int]],
-    image: _Image,
-    relation: Relation,
-    pan_shape: tuple[int, int],
-    dtype: str,
-    nodata: float | None,
-) -> str:
-    """XML of a VRT of `bands`, with a geotransform to PAN pixels (y pointing up), that covers PAN.
+def _aside(fill: float, source: Source, nodata: float | None) -> Hide | None:
+    """Where valid pixels of `source`, told by `nodata`, may hold `fill`: that, and what they get instead."""
+    if fill in (nodata, _NAN_STAND_IN):
+        return None
+    if source.value_range is None:
+        return fill, float(np.nextafter(np.float32(fill), np.float32(math.inf)))
+    if not source.value_range[0] <= fill <= source.value_range[1]:
+        return None
+    inwards = 1 if fill <= 0 else -1
+    return fill, fill + inwards if fill + inwards != nodata else fill + 2 * inwards
 
-    Pixels added on the sides are nodata, or repeat the edge where there is no such value.
+
+class _Place:
+    """Whole pixels that MS is padded by to cover PAN, and geotransforms of both that count MS pixels."""
+
+    def __init__(self, pan: tuple[int, int], ms: tuple[int, int], relation: Relation) -> None:
+        self.pan_shape, self.ms_shape = pan, ms
+        self.pads = [_padding(ms[axis], pan[axis], relation, axis) for axis in (0, 1)]
+        self.padded = ms[0] + sum(self.pads[0]), ms[1] + sum(self.pads[1])
+        (ry, rx), (oy, ox) = relation.ratio, relation.offset
+        # y points up.
+        self.of_pan = (-ox / rx, 1 / rx, 0.0, oy / ry, 0.0, -1 / ry)
+        self.of_ms = (-float(self.pads[1][0]), 1.0, 0.0, float(self.pads[0][0]), 0.0, -1.0)
+
+
+def _wrapped_pan(pan: Source, place: _Place, dtype: str, fill: float | None) -> str:
+    """XML of a VRT of PAN in `dtype`, valid pixels that hold `fill` moved aside.
+
+    Invalid ones need no hiding: a PAN pixel counts for itself alone.
     """
-    pads = [_padding(image.shape[axis], pan_shape[axis], relation, axis) for axis in (0, 1)]
-    (top, bottom), (left, right) = pads
-    (ry, rx), (oy, ox) = relation.ratio, relation.offset
-    place = (ox - left * rx, rx, 0.0, top * ry - oy, 0.0, -ry)
-    rows = _spans(image.shape[0], top, bottom, nodata is None)
-    cols = _spans(image.shape[1], left, right, nodata is None)
-    value = "" if nodata is None else f"<NoDataValue>{_shown(nodata)}</NoDataValue>"
-    hides_nan = nodata is not None and math.isnan(nodata)
-    body = "".join(
-        f'<VRTRasterBand dataType="{_GDAL_TYPES[dtype]}" band="{i}">{value}'
-        + "".join(_source_xml(name, number, row, col, hides_nan) for row in rows for col in cols)
-        + "</VRTRasterBand>"
-        for i, (name, number) in enumerate(bands, 1)
+    hide = None if fill is None else _aside(fill, pan, pan.nodata[0])
+    band = band_xml(
+        1, dtype, hide and hide[1], [source_xml(pan.name, pan.bands[0], *whole(place.pan_shape), hide)]
     )
-    height, width = image.shape[0] + top + bottom, image.shape[1] + left + right
-    return (
-        f'<VRTDataset rasterXSize="{width}" rasterYSize="{height}">'
-        f"<GeoTransform>{', '.join(map(repr, place))}</GeoTransform>{body}</VRTDataset>"
+    return dataset_xml(place.pan_shape, band, place.of_pan)
+
+
+def _wrapped_ms(
+    ms: Sequence[Source], bands: Sequence[tuple[int, int]], place: _Place, fill: float | None
+) -> str:
+    """XML of a VRT of `bands` that covers PAN: pixels on the sides are `fill`, or repeat the edge if None."""
+    shown = [_with_fill(source, fill) for source in ms]
+    rows, cols = (
+        _spans(size, *pads, fill is None) for size, pads in zip(place.ms_shape, place.pads, strict=True)
+    )
+    body = "".join(
+        band_xml(
+            i, ms[at].dtype, fill, [source_xml(*shown[at][number], row, col) for row in rows for col in cols]
+        )
+        for i, (at, number) in enumerate(bands, 1)
+    )
+    return dataset_xml(place.padded, body, place.of_ms)
+
+
+def _with_fill(source: Source, fill: float | None) -> dict[int, tuple[str, int]]:
+    """What GDAL opens to see each band of `source` on its grid, with `fill` for what is invalid."""
+    data, mask = _on_grid(source)
+    shown = [(data, number) for number in source.bands]
+    if fill is None:
+        return dict(zip(source.bands, shown, strict=True))
+    nodatas = source.nodata if source.warp is None else [warped_nodata(source)] * len(shown)
+    masked = source.masking == "mask"
+    # GDAL hides one kind of pixels per layer: given a value as well, it forgets the mask.
+    layers: tuple[list[Hide | None], ...] = (
+        [_aside(fill, source, nodata) for nodata in nodatas],
+        [None if n is None or n == fill or math.isnan(n) else (n, fill) for n in nodatas],
+        [(math.nan, fill) if source.value_range is None else None] * len(shown),
+        [(None, fill) if masked else None] * len(shown),
+    )
+    shape = source.grid.shape
+    for hides in layers:
+        # The first layer is there for all that are masked: it has the mask that the last one looks at.
+        if not any(hides) and not (masked and hides is layers[0]):
+            continue
+        bands = "".join(
+            band_xml(i, source.dtype, hide and hide[1], [source_xml(*band, *whole(shape), hide)])
+            for i, (band, hide) in enumerate(zip(shown, hides, strict=True), 1)
+        )
+        xml = dataset_xml(shape, bands, mask=mask)
+        shown = [(xml, i) for i in range(1, len(shown) + 1)]
+    return dict(zip(source.bands, shown, strict=True))
+
+
+def _on_grid(source: Source) -> tuple[str, str]:
+    """What GDAL opens to see `source` on its grid, and the XML of the source of its mask."""
+    if source.warp is None and not source.flip:
+        band = str(source.alpha) if source.alpha else f"mask,{source.bands[0]}"
+        return source.name, mask_xml(source.name, band)
+    with opened(source.name) as raster:
+        if source.warp is None:
+            data = cover = _turned(raster, source)
+        else:
+            data = warped(raster, source.warp, warped_nodata(source))
+            cover = warped(raster, source.warp, None)
+        with data, cover:
+            return vrt_xml(data), mask_xml(vrt_xml(cover), str(source.alpha or cover.count))
+
+
+def _turned(raster: Any, source: Source) -> Any:
+    """The open `raster` with its rows the other way up; with an alpha band where it has a mask."""
+    crs = raster.crs or CRS.from_wkt(_NO_CRS)
+    return WarpedVRT(
+        raster,
+        src_crs=crs,
+        crs=crs,
+        transform=source.grid.transform,
+        height=source.grid.shape[0],
+        width=source.grid.shape[1],
+        resampling=Resampling.nearest,
+        src_nodata=None,
+        nodata=None,
+        add_alpha=source.masking == "mask" and ColorInterp.alpha not in raster.colorinterp,
+        tolerance=WARP_TOLERANCE,
     )
 
 
@@ -214,28 +297,14 @@ def _padding(size: int, pan_size: int, relation: Relation, axis: int) -> tuple[i
     return max(before, 0), max(after, 0)
 
 
-def _spans(size: int, before: int, after: int, repeat: bool) -> list[tuple[int, int, int, int]]:
-    """(first source pixel, count, first target pixel, count) of the pieces of a padded axis."""
+def _spans(size: int, before: int, after: int, repeat: bool) -> list[Span]:
+    """The pieces of a padded axis."""
     spans = [(0, size, before, size)]
     if repeat and before:
         spans.append((0, 1, 0, before))
     if repeat and after:
         spans.append((size - 1, 1, before + size, after))
     return spans
-
-
-def _source_xml(name: str, number: int, row: tuple[int, ...], col: tuple[int, ...], hides_nan: bool) -> str:
-    rects = "".join(
-        f'<{tag} xOff="{col[i]}" yOff="{row[i]}" xSize="{col[i + 1]}" ySize="{row[i + 1]}"/>'
-        for tag, i in (("SrcRect", 0), ("DstRect", 2))
-    )
-    kind, skipped = ("ComplexSource", "<NODATA>nan</NODATA>") if hides_nan else ("SimpleSource", "")
-    return f"<{kind}>{_file_xml(name)}<SourceBand>{number}</SourceBand>{rects}{skipped}</{kind}>"
-
-
-def _file_xml(name: str) -> str:
-    # Without shared="0", which would give all readers of one thread a common file handle.
-    return f'<SourceFilename relativeToVRT="0">{escape(name)}</SourceFilename>'
 
 
 def _weights_xml(weights: Sequence[float] | None) -> str:
@@ -245,54 +314,29 @@ def _weights_xml(weights: Sequence[float] | None) -> str:
     return f"<AlgorithmOptions><Weights>{listed}</Weights></AlgorithmOptions>"
 
 
-def _shown(nodata: float) -> str:
-    """The no-data value that GDAL is told."""
-    return repr(_NAN_STAND_IN if math.isnan(nodata) else float(nodata))
+def _widened(start: int, size: int, limit: int) -> list[tuple[int, int]]:
+    """The span as one piece (start, stop) of _MIN_SIDE pixels or more, or of all there are."""
+    size = max(size, min(_MIN_SIDE, limit))
+    start = min(start, limit - size)
+    return [(start, start + size)]
 
 
-def _at_least(start: int, size: int, limit: int) -> tuple[int, int]:
-    """The span widened to _MIN_SIDE pixels, or to all there are, as (start, size)."""
-    if size >= _MIN_SIDE:
-        return start, size
-    size = min(_MIN_SIDE, limit)
-    return min(start, limit - size), size
+def _cells(start: int, size: int, limit: int) -> list[tuple[int, int]]:
+    """The pieces (start, stop) between multiples of _CELL that the span meets; the last holds the rest."""
+    last = max(limit // _CELL, 1) - 1
+    first, stop = min(start // _CELL, last), min((start + size - 1) // _CELL, last) + 1
+    return [(i * _CELL, limit if i == last else (i + 1) * _CELL) for i in range(first, stop)]
 
 
-def _look(name: str, *numbers: int) -> _Image:
-    with opened(name) as raster:
-        for number in numbers:
-            if not 1 <= number <= raster.count:
-                raise InputError(
-                    name, f"{raster.count} bands", f"a band {number}", "check the band numbers with gdalinfo"
-                )
-        dtypes = {raster.dtypes[number - 1] for number in numbers}
-        dtype = min(dtypes)
-        if len(dtypes) > 1 or dtype not in _GDAL_TYPES:
+def _check_types(*sources: Source) -> None:
+    for source in sources:
+        if source.dtype not in GDAL_TYPES:
             raise InputError(
-                name,
-                f"pixels of type {', '.join(sorted(dtypes))}",
-                f"one of {', '.join(_GDAL_TYPES)}",
-                "convert it with gdal_translate -ot",
+                source.name,
+                f"pixels of type {source.dtype}",
+                f"one of {', '.join(GDAL_TYPES)} for brovey",
+                "convert it with gdal_translate -ot, or choose another --method",
             )
-        return _Image((raster.height, raster.width), dtype)
-
-
-def _same_image(bands: Sequence[tuple[str, int]]) -> _Image:
-    if not bands:
-        raise UsageError("--bands", "no MS band", "one band or more", "name the bands to pansharpen")
-    images = {name: _look(name, *(number for other, number in bands if other == name)) for name, _ in bands}
-    first = bands[0][0]
-    for name, image in images.items():
-        if image != images[first]:
-            height, width = image.shape
-            raise PairError(
-                f"{first} and {name}",
-                f"{images[first].shape[1]} x {images[first].shape[0]} {images[first].dtype} "
-                f"and {width} x {height} {image.dtype}",
-                "MS bands of one size and pixel type",
-                "resample or convert the odd one with gdalwarp -tr -ot",
-            )
-    return images[first]
 
 
 def _check_weights(weights: Sequence[float] | None, bands: int) -> None:
@@ -308,24 +352,3 @@ def _check_weights(weights: Sequence[float] | None, bands: int) -> None:
         return
     equal = ",".join([f"{1 / bands:.4g}"] * bands)
     raise UsageError("--weights", found, needed, f"give --weights {equal} or leave it out for equal weights")
-
-
-def _check_choices(threads: int | str, resampling: str) -> None:
-    if threads != "ALL_CPUS" and not (isinstance(threads, int) and threads >= 1):
-        raise UsageError("--threads", str(threads), "a number from 1 up", "leave it out to use all cores")
-    if resampling not in RESAMPLINGS:
-        known = ", ".join(RESAMPLINGS)
-        raise UsageError("--resampling", resampling, f"one of {known}", "leave it out for Cubic")
-
-
-def _check_bit_depth(bit_depth: int | None, work: str) -> None:
-    if bit_depth is None or np.issubdtype(np.dtype(work), np.floating):
-        return
-    bits = min(np.dtype(work).itemsize * 8, 31)
-    if not 1 <= bit_depth <= bits:
-        raise UsageError(
-            "--bit-depth",
-            str(bit_depth),
-            f"1 to {bits} for pixels of type {work}",
-            "leave it out to clip to the pixel type only",
-        )

@@ -106,10 +106,10 @@ class SourceReader:
             self._raster: Any = self._file
             self._cover: Any = self._file
             if source.warp is not None:
-                nodata = _warped_nodata(source)
-                self._raster = self._cover = _warped(self._file, source.warp, nodata)
+                nodata = warped_nodata(source)
+                self._raster = self._cover = warped(self._file, source.warp, nodata)
                 if nodata is not None and source.masking == "mask":
-                    self._cover = _warped(self._file, source.warp, None)
+                    self._cover = warped(self._file, source.warp, None)
 
     def close(self) -> None:
         for handle in (self._cover, self._raster, self._file):
@@ -207,7 +207,7 @@ def warp_to(source: Source, grid: Grid) -> Source:
             "pass one file per band, or reproject MS with gdalwarp -t_srs",
         )
     # GDAL tells what lies outside the file by no-data where there is such a value, else by a mask.
-    by_values = source.masking == "values" and _warped_nodata(source) is not None
+    by_values = source.masking == "values" and warped_nodata(source) is not None
     return replace(source, grid=grid, warp=grid, masking="values" if by_values else "mask")
 
 
@@ -347,14 +347,14 @@ def representable(nodata: float | None, dtype: str) -> float | None:
     return nodata if whole and limits.min <= nodata <= limits.max else None
 
 
-def _warped_nodata(source: Source) -> float | None:
+def warped_nodata(source: Source) -> float | None:
     """What pixels without data hold once warped: the no-data value, in float data NaN; None for a mask."""
     if "float" not in source.dtype:
         return source.nodata[0]
     return None if source.masking == "mask" and source.nodata[0] is None else math.nan
 
 
-def _warped(file: Any, grid: Grid, nodata: float | None) -> Any:
+def warped(file: Any, grid: Grid, nodata: float | None) -> Any:
     """`file` on `grid` with `nodata` for what it does not cover; by an alpha band where that is None."""
     told = file.nodata if file.nodata is not None and nodata is not None else nodata
     return WarpedVRT(
