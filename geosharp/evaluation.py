@@ -95,16 +95,41 @@ def evaluate(
     if on_note is not None:
         for note in scene.notes:
             on_note(note)
+    return evaluate_scene(
+        scene,
+        names,
+        results,
+        protocol=protocol,
+        part=part,
+        degradation=degradation,
+        threads=threads,
+        progress=progress,
+    )
+
+
+def evaluate_scene(
+    scene: Scene,
+    methods: Sequence[str],
+    results: Mapping[str, FusedImage] = MappingProxyType({}),
+    *,
+    protocol: str = "both",
+    part: Rect | None = None,
+    degradation: Degradation | None = None,
+    threads: int | None = None,
+    progress: ProgressCallback | None = None,
+) -> Evaluation:
+    """As `evaluate`, for a scene that is open and results by name. part: PAN pixels, all by default."""
+    part = part or scene.area
     degradation = degradation or table_degradation(scene)
     scored: dict[str, Results] = {}
     with tempfile.TemporaryDirectory(prefix="geosharp-") as folder:
         if protocol != "full":
             scored["reduced"] = _score_reduced(
-                scene, degradation, names, part, Path(folder), threads, progress
+                scene, degradation, methods, part, Path(folder), threads, progress
             )
         if protocol != "reduced":
             scored["full"] = _score_full(
-                scene, degradation, names, results, part, Path(folder), threads, progress
+                scene, degradation, methods, results, part, Path(folder), threads, progress
             )
     return Evaluation(scene, degradation, MappingProxyType(scored))
 
