@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 from rasterio.transform import from_origin
 
-from tests.made import ORIGIN, write_raster
+from tests.made import ORIGIN, make_pair, write_raster
 
 BENCHMARKS = Path(__file__).parents[1] / "examples" / "benchmarks"
 
@@ -87,3 +88,19 @@ def test_speed_script_prints_its_tables(tmp_path: Path) -> None:
 def test_memory_script_prints_a_row_per_size(tmp_path: Path) -> None:
     text = run("memory", "--sizes", "256,512", "--method", "exp", "--folder", tmp_path)
     assert [line.split()[0] for line in text.splitlines()[2:]] == ["256", "512"]
+
+
+def test_quality_script_scores_every_method_by_both_protocols(tmp_path: Path, script: object) -> None:
+    quality = script("quality")  # type: ignore[operator]
+    (tmp_path / "ikonos_urban").mkdir()
+    make_pair(tmp_path / "ikonos_urban", pan_shape=(384, 384))
+    scores = tmp_path / "scores.json"
+    arguments = ["--data", tmp_path, "--scenes", "ikonos_urban", "--methods", "exp,glp", "--json", scores]
+    text = run("quality", *arguments)
+    assert text.count("| ikonos_urban | glp |") == 2
+    assert text.count("| exp |") == 3
+    told = json.loads(scores.read_text())["ikonos_urban"]
+    assert told["degradation"] == {"gains": [0.5] * 4, "pan_gain": 0.5, "shift": [0.5, 0.25]}
+    assert run("quality", *arguments) == text
+    known = json.loads(quality.TABLE.read_text())
+    assert all(0.02 <= scene["gain"] <= 0.7 and len(scene["shift"]) == 2 for scene in known.values())

@@ -24,8 +24,8 @@ from geosharp.raster.output.preview import check_preview, write_png
 from geosharp.raster.source import SourceReader, describe
 
 _RATIO = 4
-# Whole images are made in memory: about 2.5 GB at the largest size.
-_SIZES = (256, 4096)
+# The ground is made as a whole, in memory: 1.6 GB at the largest size.
+_SIZES = (256, 2048)
 # Nowhere in particular, in UTM zone 31 north at half a metre.
 _CORNER, _PIXEL, _EPSG = (440_000.0, 5_400_000.0), 0.5, 32631
 # The part of the scene that the picture shows, as shares of rows and columns.
