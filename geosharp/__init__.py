@@ -13,16 +13,33 @@ from geosharp.errors import GeosharpError
 from geosharp.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from geosharp.evaluation import Evaluation, evaluate
     from geosharp.fusion import FuseResult, fuse
     from geosharp.raster.scene import Scene, open_scene
+    from geosharp.reporting import ReportResult, report
 
-__all__ = ["FuseResult", "GeosharpError", "Scene", "__version__", "fuse", "open_scene"]
+__all__ = [
+    "Evaluation",
+    "FuseResult",
+    "GeosharpError",
+    "ReportResult",
+    "Scene",
+    "__version__",
+    "evaluate",
+    "fuse",
+    "open_scene",
+    "report",
+]
 
 _HOMES = {
+    "Evaluation": "geosharp.evaluation",
     "FuseResult": "geosharp.fusion",
+    "ReportResult": "geosharp.reporting",
     "Scene": "geosharp.raster.scene",
+    "evaluate": "geosharp.evaluation",
     "fuse": "geosharp.fusion",
     "open_scene": "geosharp.raster.scene",
+    "report": "geosharp.reporting",
 }
 
 

@@ -10,13 +10,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import Self
+
+import numpy as np
 
 from geosharp.engine.methods import METHODS
 from geosharp.engine.stream import Progress, ProgressCallback
 from geosharp.errors import PairError, UsageError
 from geosharp.fusion import FilePath, Place, check_method, plan_fusion, write_fused
+from geosharp.imaging.computing import computing
 from geosharp.imaging.degradation import Degradation
-from geosharp.quality.protocol import FullScoring, ReducedScoring, check_counted
+from geosharp.quality.protocol import FullScoring, Read, ReducedScoring, check_counted
 from geosharp.quality.reduced import reduce_scene, table_degradation
 from geosharp.raster.area import Area, find_area
 from geosharp.raster.content import fused_content
@@ -24,6 +28,7 @@ from geosharp.raster.fused import FusedImage, FusedReader, open_fused
 from geosharp.raster.grid import Rect
 from geosharp.raster.output import OutputFormat, SceneWriter
 from geosharp.raster.scene import Scene, SceneReader, open_scene
+from geosharp.raster.source import Array, Mask
 from geosharp.version import __version__
 
 PROTOCOLS = ("reduced", "full", "both")
@@ -90,8 +95,8 @@ def evaluate(
     names = list(METHODS) if methods is None else list(methods)
     _check(protocol, names, files)
     scene = open_scene(pan, ms, bands=bands, sensor=sensor)
-    part = scene.area if area is None else find_area(area, scene.grid, scene.area).rect
-    results = {Path(file).name: open_fused(file, scene) for file in files}
+    part = Area(scene.area) if area is None else find_area(area, scene.grid, scene.area)
+    results = {name: open_fused(file, scene) for name, file in _named(files, names).items()}
     if on_note is not None:
         for note in scene.notes:
             on_note(note)
@@ -113,98 +118,135 @@ def evaluate_scene(
     results: Mapping[str, FusedImage] = MappingProxyType({}),
     *,
     protocol: str = "both",
-    part: Rect | None = None,
+    part: Area | None = None,
     degradation: Degradation | None = None,
     threads: int | None = None,
     progress: ProgressCallback | None = None,
 ) -> Evaluation:
     """As `evaluate`, for a scene that is open and results by name. part: PAN pixels, all by default."""
-    part = part or scene.area
+    part = part or Area(scene.area)
     degradation = degradation or table_degradation(scene)
     scored: dict[str, Results] = {}
     with tempfile.TemporaryDirectory(prefix="geosharp-") as folder:
+        run = _Run(degradation, Path(folder), threads, progress)
         if protocol != "full":
-            scored["reduced"] = _score_reduced(
-                scene, degradation, methods, part, Path(folder), threads, progress
-            )
+            scored["reduced"] = _score_reduced(run, scene, methods, part)
         if protocol != "reduced":
-            scored["full"] = _score_full(
-                scene, degradation, methods, results, part, Path(folder), threads, progress
-            )
+            scored["full"] = _score_full(run, scene, methods, results, part)
     return Evaluation(scene, degradation, MappingProxyType(scored))
 
 
-def _finite(value: float) -> float | str:
-    return value if math.isfinite(value) else str(value)
+@dataclass(frozen=True)
+class _Run:
+    degradation: Degradation
+    folder: Path
+    threads: int | None
+    progress: ProgressCallback | None
 
 
-def _score_reduced(
-    scene: Scene,
-    degradation: Degradation,
-    methods: Sequence[str],
-    part: Rect,
-    folder: Path,
-    threads: int | None,
-    progress: ProgressCallback | None,
-) -> Results:
-    """Every method on the coarse pair, against the MS. part: PAN pixels."""
-    coarse = reduce_scene(scene, degradation, folder)
+def _score_reduced(run: _Run, scene: Scene, methods: Sequence[str], part: Area) -> Results:
+    """Every method on the coarse pair, against the MS."""
+    with computing():
+        coarse = reduce_scene(scene, run.degradation, run.folder)
     rim = [math.ceil(BORDER * ratio) for ratio in scene.relation.ratio]
-    area = coarse.area.intersect(scene.relation.ms_rect(part)).grow(-rim[0], -rim[1])
-    _check_area(area, part)
+    area = coarse.area.intersect(scene.relation.ms_rect(part.rect)).grow(-rim[0], -rim[1])
+    if min(area.shape) < 1:
+        raise PairError(
+            f"the {part.rect.width} x {part.rect.height} PAN pixels to be scored",
+            "nothing left at reduced resolution once its rim is left out",
+            "several times the squared ratio of PAN pixels a side",
+            "score a larger part of the scene, or --protocol full",
+        )
+    on_ms = part.scaled(scene.relation.ratio, scene.relation.offset)
+    images = {name: _fuse(run, coarse, Area(coarse.area), name, "float32") for name in methods}
     results = {}
-    for method in methods:
-        image = _fuse(coarse, Area(coarse.area), method, "float32", folder, threads, progress)
-        scoring = ReducedScoring(scene, area)
-        with SceneReader(scene) as reader, FusedReader(image) as fused:
-            scoring.add(reader, fused.read, area)
-        results[method] = check_counted(scoring.results())
+    with SceneReader(scene) as reader, _Common(images, on_ms) as common:
+        for name in images:
+            scoring = ReducedScoring(scene, area)
+            scoring.add(reader, common.reads(name), area)
+            results[name] = check_counted(scoring.results())
     return results
 
 
 def _score_full(
-    scene: Scene,
-    degradation: Degradation,
-    methods: Sequence[str],
-    finished: Mapping[str, FusedImage],
-    part: Rect,
-    folder: Path,
-    threads: int | None,
-    progress: ProgressCallback | None,
+    run: _Run, scene: Scene, methods: Sequence[str], finished: Mapping[str, FusedImage], part: Area
 ) -> Results:
     """Finished results, then every method, on the PAN pixels of `part` that all results cover."""
-    for image in finished.values():
-        part = part.intersect(image.rect)
+    rect = part.rect
+    for name, image in finished.items():
+        rect = rect.intersect(image.rect)
+        if rect.empty:
+            raise PairError(
+                name,
+                "no pixel in common with the other results and the part to be scored",
+                "results that meet",
+                "score them one by one",
+            )
+    part = Area(rect, part.shape)
+    images = dict(finished) | {name: _fuse(run, scene, Area(rect), name, None) for name in methods}
     results = {}
-    for name in (*finished, *methods):
-        image = finished.get(name) or _fuse(scene, Area(part), name, None, folder, threads, progress)
-        scoring = FullScoring(scene, degradation)
-        with SceneReader(scene) as reader, FusedReader(image) as fused:
-            scoring.add(reader, fused.read, part)
-        results[name] = check_counted(scoring.results())
+    with SceneReader(scene) as reader, _Common(images, part) as common, computing():
+        for name in images:
+            scoring = FullScoring(scene, run.degradation)
+            scoring.add(reader, common.reads(name), rect)
+            results[name] = check_counted(scoring.results())
     return results
 
 
-def _fuse(
-    scene: Scene,
-    part: Area,
-    method: str,
-    dtype: str | None,
-    folder: Path,
-    threads: int | None,
-    progress: ProgressCallback | None,
-) -> FusedImage:
-    """`part` fused by `method` into a file of `folder`, which the next replaces."""
-    setup = plan_fusion(scene, part, method, dtype=dtype, threads=threads)
-    out = folder / "fused.tif"
-    output = SceneWriter(out, fused_content(scene, part, setup.pixels, {}), _SCRATCH, overwrite=True)
+class _Common:
+    """Open results, of which pixels count that are valid in all of them and lie in an area."""
+
+    def __init__(self, images: Mapping[str, FusedImage], area: Area) -> None:
+        self._area = area
+        self._readers = {name: FusedReader(image) for name, image in images.items()}
+        # Where others can be invalid, their pixels are read for their masks alone.
+        self._holed = [name for name, image in images.items() if image.source.masking != "none"]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for reader in self._readers.values():
+            reader.close()
+
+    def reads(self, name: str) -> Read:
+        """Reads the result of that name."""
+
+        def read(rect: Rect) -> tuple[Array, Mask | None]:
+            data, valid = self._readers[name].read(rect)
+            others = (self._readers[other].read(rect)[1] for other in self._holed if other != name)
+            masks = [mask.all(0) for mask in (valid, *others) if mask is not None]
+            if (inside := self._area.mask(rect)) is not None:
+                masks.append(inside)
+            return data, np.broadcast_to(np.logical_and.reduce(masks), data.shape) if masks else None
+
+        return read
+
+
+def _fuse(run: _Run, scene: Scene, part: Area, method: str, dtype: str | None) -> FusedImage:
+    """`part` fused by `method` into a file of the run's folder."""
+    setup = plan_fusion(scene, part, method, dtype=dtype, threads=run.threads)
+    # A name of its own for each protocol, too.
+    out = run.folder / f"{method}-{setup.pixels.dtype}-{len(list(run.folder.iterdir()))}.tif"
+    output = SceneWriter(out, fused_content(scene, part, setup.pixels, {}), _SCRATCH)
 
     def tell(done: Progress) -> None:
-        if progress is not None:
-            progress(replace(done, stage=method))
+        if run.progress is not None:
+            run.progress(replace(done, stage=method if done.stage == "fuse" else done.stage))
 
     write_fused(setup, output, lambda _: None, tell)
     return open_fused(out, scene)
+
+
+def _named(files: Sequence[FilePath], methods: Sequence[str]) -> dict[str, FilePath]:
+    """Files by what tells them from each other and from methods: their names, else their paths."""
+    names = [Path(file).name for file in files]
+    short = len({*names, *methods}) == len(names) + len(methods)
+    return {(Path(file).name if short else str(file)): file for file in files}
+
+
+def _finite(value: float) -> float | str:
+    return value if math.isfinite(value) else str(value)
 
 
 def _check(protocol: str, methods: Sequence[str], files: Sequence[FilePath]) -> None:
@@ -223,13 +265,3 @@ def _check(protocol: str, methods: Sequence[str], files: Sequence[FilePath]) -> 
         )
     if not methods and not files:
         raise UsageError("--method", "no method", "a method or a --fused file", "name one to score")
-
-
-def _check_area(area: Rect, part: Rect) -> None:
-    if min(area.shape) < 1:
-        raise PairError(
-            f"the {part.width} x {part.height} PAN pixels to be scored",
-            "nothing left at reduced resolution once its rim is left out",
-            "several times the squared ratio of PAN pixels a side",
-            "score a larger part of the scene, or --protocol full",
-        )

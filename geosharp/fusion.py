@@ -108,6 +108,9 @@ def fuse(
     if quick_look is not None:
         check_preview(quick_look, overwrite=overwrite, inputs=inputs)
     chosen = {"bands": bands, "sensor": sensor, "weights": weights, "area": area, "dtype": dtype}
+    chosen["bits"] = form.bits
+    # No argument that decides pixels, but whoever looks for seams must know where they would be.
+    chosen["tile"] = setup.plan.tile
     lineage = _lineage(scene, method, _names(pan, ms), extent, chosen)
     content = fused_content(scene, setup.plan.area, setup.pixels, lineage)
     output = SceneWriter(Path(out), content, form, overwrite=overwrite, inputs=inputs)
@@ -183,6 +186,7 @@ def plan_fusion(
     max_memory: int | None = None,
 ) -> Setup:
     """As `prepare`, for `part` of a scene that is open."""
+    METHODS[method].check(scene, weights)
     pixels = fused_pixels(scene, part, dtype, bits)
     plan = make_plan(
         scene,
@@ -223,7 +227,7 @@ def check_method(method: str, weights: Sequence[float] | None = None) -> None:
 
 def preliminary_notes(setup: Setup) -> tuple[str, ...]:
     """What a user should know of a fusion before it begins."""
-    theirs, limits = setup.scene.ms[0].value_range, setup.pixels.limits
+    theirs, limits = setup.scene.value_range, setup.pixels.limits
     if limits is None or (theirs is not None and limits[0] <= theirs[0] and theirs[1] <= limits[1]):
         return setup.scene.notes
     clipped = f"values beyond {setup.pixels.dtype}'s {limits[0]:.0f} to {limits[1]:.0f} are clipped to it"

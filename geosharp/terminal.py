@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import sys
@@ -156,14 +157,15 @@ class _LogHandler(logging.Handler):
 
 def format_scores(evaluation: Evaluation) -> str:
     """Tables of scores, the best of each column starred; who leads by less than the noise does not lead."""
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=_PIPE_WIDTH)
-    with console.capture() as captured:
-        for protocol, results in evaluation.protocols.items():
-            reference = "against the MS" if protocol == "reduced" else "without a reference"
-            console.print(_score_table(f"{protocol} resolution, {reference}", METRICS[protocol], results))
-    return "\n".join(line.rstrip() for line in captured.get().splitlines())
+    shown = Console()
+    # Rendered into a text: what cannot be printed is told where it is printed.
+    text = io.StringIO()
+    width = shown.width if shown.is_terminal else _PIPE_WIDTH
+    console = Console(file=text, highlight=False, width=width, force_terminal=shown.is_terminal)
+    for protocol, results in evaluation.protocols.items():
+        reference = "against the MS" if protocol == "reduced" else "without a reference"
+        console.print(_score_table(f"{protocol} resolution, {reference}", METRICS[protocol], results))
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
 
 
 def _score_table(

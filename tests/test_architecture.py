@@ -33,11 +33,12 @@ RANKS = {
     "evaluation": 5,  # scores what they make
     "preflight": 5,  # tells what the verbs would do
     "demo": 5,  # shows what they do
-    "archive": 6,
-    "terminal": 7,
-    "cli": 8,
-    "__main__": 9,
-    "__init__": 10,
+    "reporting": 6,  # shows what evaluation scores
+    "archive": 7,
+    "terminal": 8,
+    "cli": 9,
+    "__main__": 10,
+    "__init__": 11,
 }
 # Libraries that only some rooms may import; an empty set closes every room.
 ONLY_IN = {

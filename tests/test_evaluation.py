@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
 import pytest
+import rasterio
 
 from geosharp import fuse
 from geosharp.errors import GeosharpError, PairError, UsageError
@@ -56,7 +58,7 @@ def test_the_degradation_given_is_the_one_held_against(pair: tuple[Path, Path]) 
         evaluate(*pair, methods=["exp"], degradation=Degradation((gain,) * 4, 0.15)).protocols
         for gain in (0.5, 0.05)
     )
-    assert sharp["reduced"]["exp"]["psnr"] != blurred["reduced"]["exp"]["psnr"]
+    assert sharp["reduced"]["exp"]["psnr"] > blurred["reduced"]["exp"]["psnr"] + 0.5
     assert sharp["full"]["exp"]["reprojection_ergas"] < blurred["full"]["exp"]["reprojection_ergas"]
 
 
@@ -85,3 +87,48 @@ def test_what_cannot_be_scored_is_refused(
 ) -> None:
     with pytest.raises(kind, match=message):
         evaluate(*pair, **{"methods": ["exp"], **given})  # type: ignore[arg-type]
+
+
+def test_a_polygon_is_scored_and_not_its_box(tmp_path: Path, pair: tuple[Path, Path]) -> None:
+    x, y = ORIGIN
+    corners = [[x, y], [x + 600, y], [x, y - 500], [x, y]]
+    area = tmp_path / "area.json"
+    named = {"type": "name", "properties": {"name": "EPSG:32633"}}
+    area.write_text(json.dumps({"type": "Polygon", "coordinates": [corners], "crs": named}))
+    box = f"{x},{y - 500},{x + 600},{y}"
+    shaped, boxed = (evaluate(*pair, methods=["exp"], area=place).protocols for place in (area, box))
+    for protocol in ("reduced", "full"):
+        assert shaped[protocol]["exp"] != boxed[protocol]["exp"]
+
+
+def test_what_is_invalid_in_one_result_counts_in_none(tmp_path: Path, pair: tuple[Path, Path]) -> None:
+    out = fuse(*pair, tmp_path / "clean.tif", method="glp").path
+    with rasterio.open(out) as raster:
+        data, profile = raster.read(), raster.profile
+    data[:, :, 320:] = 0
+    holed = tmp_path / "holed.tif"
+    with rasterio.open(holed, "w", **{**profile, "nodata": 0}) as raster:
+        raster.write(data)
+    scores = evaluate(*pair, fused=[out, holed], methods=["glp"], protocol="full").protocols["full"]
+    assert scores["clean.tif"] == scores["holed.tif"] == scores["glp"]
+    assert scores["glp"] != evaluate(*pair, methods=["glp"], protocol="full").protocols["full"]["glp"]
+
+
+def test_results_of_one_name_are_told_apart(tmp_path: Path, pair: tuple[Path, Path]) -> None:
+    files = []
+    for method in ("exp", "glp"):
+        (tmp_path / method).mkdir()
+        files.append(fuse(*pair, tmp_path / method / "fused.tif", method=method).path)
+    scores = evaluate(*pair, fused=files, methods=["exp"], protocol="full").protocols["full"]
+    assert list(scores) == [*map(str, files), "exp"]
+    assert scores[str(files[0])] == scores["exp"] != scores[str(files[1])]
+
+
+def test_results_that_do_not_meet_are_refused(tmp_path: Path, pair: tuple[Path, Path]) -> None:
+    x, y = ORIGIN
+    files = [
+        fuse(*pair, tmp_path / f"{left}.tif", area=f"{x + left},{y - 200},{x + left + 200},{y}").path
+        for left in (0, 300)
+    ]
+    with pytest.raises(PairError, match="no pixel in common"):
+        evaluate(*pair, fused=files, methods=["exp"], protocol="full")

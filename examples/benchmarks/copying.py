@@ -38,6 +38,9 @@ class CopyJob:
     def start_thread(self) -> None:
         pass
 
+    def end_threads(self) -> None:
+        pass
+
     def compute(self, tile: Rect, patch: Patch) -> Fused:
         pan = patch.pan[:, *tile.within(patch.pan_rect)]
         return Fused(np.repeat(pan, len(self._scene.bands), 0), None)

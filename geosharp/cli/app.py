@@ -70,7 +70,8 @@ def main() -> None:
     """Entry point of the `geosharp` command."""
     # Ends that schedulers and closed sessions send are Ctrl-C to us: temporaries go, old results stay.
     for name in ("SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
+        # What nohup has made deaf stays so.
+        if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) is not signal.SIG_IGN:
             signal.signal(getattr(signal, name), signal.default_int_handler)
     try:
         app()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -27,6 +28,9 @@ from geosharp.cli.options import (
     read_list,
     read_numbers,
 )
+
+if TYPE_CHECKING:
+    from geosharp.terminal import Terminal
 
 
 @app.command("fuse", epilog="Example: geosharp fuse pan.tif ms.tif -o sharp.tif --method glp --cog")
@@ -79,12 +83,22 @@ def fuse_command(
         ),
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace an existing OUT.", rich_help_panel="Output")
+        bool,
+        typer.Option("--overwrite", help="Replace an existing OUT, PNG or HTML.", rich_help_panel="Output"),
     ] = False,
     preview: Annotated[
         Path | None,
         typer.Option(
             "--preview", metavar="PNG", help="Also write a stretched quick look.", rich_help_panel="Output"
+        ),
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "--report",
+            metavar="HTML",
+            help="Also write a page that shows how good OUT is, as the report command does.",
+            rich_help_panel="Output",
         ),
     ] = None,
     tile: TileOption = None,
@@ -104,7 +118,10 @@ def fuse_command(
     terminal = open_terminal(context, verbose, quiet, log_json=log_json)
     from geosharp.fusion import fuse
     from geosharp.raster.output.creation import parse_creation
+    from geosharp.raster.output.text import HTML_SUFFIXES, check_text
 
+    if report is not None:
+        check_text(report, HTML_SUFFIXES, overwrite=overwrite, inputs=[pan, *ms, out])
     with terminal.progress() as progress:
         result = fuse(
             pan,
@@ -130,6 +147,84 @@ def fuse_command(
             on_note=terminal.note,
         )
     terminal.fused(result)
+    put(str(result.path))
+    if report is not None:
+        _write_report(terminal, out, pan, ms, report, overwrite=overwrite, told=result.warnings)
+
+
+@app.command("report", epilog="Example: geosharp report sharp.tif pan.tif ms.tif -o report.html")
+def report_command(
+    context: typer.Context,
+    fused: Annotated[
+        str,
+        typer.Argument(
+            metavar="FUSED",
+            help="A finished result of this pair, of geosharp or any other tool, on PAN's grid or a part.",
+            show_default=False,
+        ),
+    ],
+    pan: PanArgument,
+    ms: MsArgument,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="HTML", help="Page to write. Appears when complete.")
+    ],
+    title: Annotated[
+        str | None,
+        typer.Option("--title", help="Title of the page, FUSED's name by default.", rich_help_panel="Output"),
+    ] = None,
+    bands: BandsOption = None,
+    sensor: SensorOption = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an existing page.", rich_help_panel="Output")
+    ] = False,
+    verbose: VerboseOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Show how good a result is, on one page that needs no network.
+
+    Pictures to swipe between MS, PAN and result; scores beside interpolation and glp on the same pixels;
+    where it disagrees with MS and PAN; histograms, spectra, seams, and how it was made. What geosharp made
+    tells its --bands and --sensor itself. Refused: a result that is not on PAN's grid or has other bands.
+    """
+    terminal = open_terminal(context, verbose, quiet)
+    _write_report(terminal, fused, pan, ms, out, title=title, bands=bands, sensor=sensor, overwrite=overwrite)
+
+
+def _write_report(
+    terminal: Terminal,
+    fused: str | Path,
+    pan: str,
+    ms: list[str],
+    out: Path,
+    *,
+    title: str | None = None,
+    bands: str | None = None,
+    sensor: str | None = None,
+    overwrite: bool = False,
+    told: Collection[str] = (),
+) -> None:
+    """told: notes that are not to be told again."""
+    from geosharp.reporting import report
+
+    with terminal.progress() as progress:
+        result = report(
+            fused,
+            pan,
+            ms,
+            out,
+            title=title,
+            bands=read_list(bands),
+            sensor=sensor,
+            overwrite=overwrite,
+            progress=progress,
+            on_note=lambda text: None if text in told else terminal.note(text),
+        )
+    terminal.say(
+        "done",
+        f"report: {result.size / 1e6:.1f} MB in {result.seconds:.1f} s",
+        path=str(result.path),
+        seconds=round(result.seconds, 3),
+    )
     put(str(result.path))
 
 
@@ -187,7 +282,7 @@ def evaluate_command(
     pan: PanArgument,
     ms: MsArgument,
     fused: Annotated[
-        list[Path] | None,
+        list[str] | None,
         typer.Option(
             "--fused",
             metavar="FILE",
@@ -231,15 +326,15 @@ def evaluate_command(
 ) -> None:
     """Score methods and finished results side by side on the same pixels of a scene.
 
-    The best of each column is starred; a lead smaller than the noise of the scores (0.8 % of ERGAS,
-    0.003 of HQNR) is none. Refused: a result that is not on PAN's grid or has other bands.
+    Pixels count that are valid in all of them. The best of each column is starred; a lead smaller than
+    the noise of the scores is none. Refused: a result that is not on PAN's grid or has other bands.
     """
     terminal = open_terminal(context, verbose, quiet)
     from geosharp.evaluation import evaluate
     from geosharp.raster.output.text import JSON_SUFFIXES, check_text, write_text
     from geosharp.terminal import format_scores
 
-    inputs: list[str | Path] = [pan, *ms, *(fused or [])]
+    inputs = [pan, *ms, *(fused or []), *([area] if area else [])]
     if json_file is not None:
         check_text(json_file, JSON_SUFFIXES, overwrite=overwrite, inputs=inputs)
     with terminal.progress() as progress:
@@ -256,9 +351,11 @@ def evaluate_command(
             progress=progress,
             on_note=terminal.note,
         )
-    put(format_scores(evaluation))
     if json_file is not None:
+        sources = evaluation.scene.pan, *evaluation.scene.ms
+        inputs += [file for source in sources for file in source.files]
         write_text(json_file, evaluation.as_json(), JSON_SUFFIXES, overwrite=overwrite, inputs=inputs)
+    put(format_scores(evaluation))
 
 
 @app.command("demo", epilog="Example: geosharp demo /tmp/geosharp-demo")

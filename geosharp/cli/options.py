@@ -49,8 +49,8 @@ AreaOption = Annotated[
     typer.Option(
         "--area",
         metavar="BOX|FILE",
-        help="Fuse a part: left,bottom,right,top in PAN's CRS, or polygons in a GeoJSON file. Its pixels "
-        "are those of the whole scene's result.",
+        help="A part: left,bottom,right,top in PAN's CRS, or polygons in a GeoJSON file. Its pixels "
+        "are those of the whole scene's result (but where 0 becomes no-data, valid ones move to 1).",
         rich_help_panel="Input",
     ),
 ]

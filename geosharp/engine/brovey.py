@@ -40,6 +40,9 @@ class BroveyJob:
     def start_thread(self) -> None:
         pass
 
+    def end_threads(self) -> None:
+        pass
+
     def compute(self, tile: Rect, patch: tuple[Array, Mask | None]) -> Fused | None:
         data, valid = patch
         if data.dtype != self._pixels.dtype:

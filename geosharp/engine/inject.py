@@ -8,8 +8,9 @@ import torch
 from geosharp.engine.patches import PatchReader
 from geosharp.engine.setup import Setup
 from geosharp.engine.stream import Fused
-from geosharp.engine.tensors import computing, optics_of, spans, to_pair
+from geosharp.engine.tensors import optics_of, spans, to_pair
 from geosharp.imaging.classic import METHODS, Moments, inject
+from geosharp.imaging.computing import computing
 from geosharp.imaging.radiometry import to_dn
 from geosharp.raster.grid import Rect
 from geosharp.raster.pixels import valid_pixels
@@ -20,6 +21,7 @@ class InjectionJob:
     """A classical method with its scene-wide constants, see engine.stream.Job."""
 
     def __init__(self, setup: Setup, moments: Moments) -> None:
+        self._threads = torch.get_num_threads()
         self._scene = setup.scene
         self._plan = setup.plan
         self._pixels = setup.pixels
@@ -33,8 +35,11 @@ class InjectionJob:
         return PatchReader(self._scene, self._plan.halo)
 
     def start_thread(self) -> None:
-        # One thread a tile: tiles are what runs side by side.
+        # One thread a tile: tiles are what runs side by side. It holds for threads to come as well.
         torch.set_num_threads(1)
+
+    def end_threads(self) -> None:
+        torch.set_num_threads(self._threads)
 
     def compute(self, tile: Rect, patch: Patch) -> Fused | None:
         valid = valid_pixels(self._scene, self._plan.area, patch, tile)

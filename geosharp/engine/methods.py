@@ -5,7 +5,7 @@ torch is imported when a method that needs it is used: Brovey starts without it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy as np
 from geosharp.engine.setup import Setup
 from geosharp.engine.stream import Job
 from geosharp.imaging.rules import SizeRules
+from geosharp.raster.brovey import check_brovey
 from geosharp.raster.scene import Scene
 
 DEFAULT_METHOD = "glp"
@@ -24,17 +25,24 @@ _ENOUGH = 1000
 _EXACT = 2**24
 
 Tell = Callable[[str], None]
+Weights = Sequence[float]
 
 
 @dataclass(frozen=True)
 class Method:
-    """tensors: whether it computes with torch; weighted: whether it takes weights. make_job decides
-    what is global for the scene, and tells what a user should know."""
+    """tensors: whether it computes with torch; weighted: whether it takes weights. check refuses scenes
+    and weights that it cannot work with; make_job decides what is global for the scene, and tells what a
+    user should know."""
 
     tensors: bool
     weighted: bool
+    check: Callable[[Scene, Weights | None], None]
     size_rules: Callable[[Scene], SizeRules]
     make_job: Callable[[Setup, Tell], Job]
+
+
+def _check_brovey(scene: Scene, weights: Weights | None) -> None:
+    check_brovey(scene.pan, scene.ms, len(scene.bands), weights)
 
 
 def _brovey_rules(scene: Scene) -> SizeRules:
@@ -46,9 +54,13 @@ def _make_brovey(setup: Setup, tell: Tell) -> Job:
     from geosharp.engine.brovey import BroveyJob
 
     scene, pixels, plan = setup.scene, setup.pixels, setup.plan
-    if np.issubdtype(np.dtype(pixels.dtype), np.floating) and scene.ms[0].value_range is not None:
+    if np.issubdtype(np.dtype(pixels.dtype), np.floating) and scene.value_range is not None:
         tell(f"brovey computes in MS's {scene.dtype}, so that its values are whole numbers")
     return BroveyJob(scene, setup.weights, plan.area, pixels, plan.threads)
+
+
+def _check_nothing(scene: Scene, weights: Weights | None) -> None:
+    """Whatever opens as a scene can be fused."""
 
 
 def _injection_rules(scene: Scene) -> SizeRules:
@@ -63,7 +75,7 @@ def _make_injection(setup: Setup, tell: Tell) -> Job:
     from geosharp.engine.sampling import sample_moments
 
     scene = setup.scene
-    limits = scene.ms[0].value_range
+    limits = scene.value_range
     if scene.dtype == "float64" or (limits is not None and max(-limits[0], limits[1]) > _EXACT):
         tell(f"{scene.dtype} pixels are computed in float32, which holds about seven digits")
     moments = sample_moments(scene)
@@ -78,10 +90,18 @@ def _make_injection(setup: Setup, tell: Tell) -> Job:
     return InjectionJob(setup, moments)
 
 
-_INJECTION = Method(tensors=True, weighted=False, size_rules=_injection_rules, make_job=_make_injection)
+_INJECTION = Method(
+    tensors=True,
+    weighted=False,
+    check=_check_nothing,
+    size_rules=_injection_rules,
+    make_job=_make_injection,
+)
 METHODS = {
     "exp": _INJECTION,
-    "brovey": Method(tensors=False, weighted=True, size_rules=_brovey_rules, make_job=_make_brovey),
+    "brovey": Method(
+        tensors=False, weighted=True, check=_check_brovey, size_rules=_brovey_rules, make_job=_make_brovey
+    ),
     "gsa": _INJECTION,
     "glp": _INJECTION,
     "glp-hpm": _INJECTION,

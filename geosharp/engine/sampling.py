@@ -11,9 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from geosharp.engine.tensors import computing, optics_of, to_pair
+from geosharp.engine.tensors import optics_of, to_pair
 from geosharp.errors import PairError
 from geosharp.imaging.classic import Floats, Moments, Optics, degraded_pan
+from geosharp.imaging.computing import computing
 from geosharp.imaging.resample import Span, down_radius
 from geosharp.raster.grid import Rect
 from geosharp.raster.scene import Patch, Scene, SceneReader
@@ -151,6 +152,10 @@ def _without_saturated(patch: Patch, scene: Scene) -> Patch:
     """The patch with saturated pixels marked invalid."""
     if (limits := scene.pan.value_range) is not None and (hot := patch.pan >= limits[1]).any():
         patch = replace(patch, pan_valid=~hot if patch.pan_valid is None else patch.pan_valid & ~hot)
-    if (limits := scene.ms[0].value_range) is not None and (hot := patch.ms >= limits[1]).any():
+    if scene.value_range is None:
+        return patch
+    ranges = [scene.ms[band.source].value_range for band in scene.bands]
+    tops = np.array([math.inf if limits is None else limits[1] for limits in ranges])
+    if (hot := patch.ms >= tops[:, None, None]).any():
         patch = replace(patch, ms_valid=~hot if patch.ms_valid is None else patch.ms_valid & ~hot)
     return patch

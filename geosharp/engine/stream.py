@@ -51,6 +51,9 @@ class Job(Protocol):
     def compute(self, tile: Rect, patch: Any) -> Fused | None:
         """Fuse a tile from what a reader read; None where nothing in it is valid."""
 
+    def end_threads(self) -> None:
+        """Called once when no computing thread runs any more."""
+
 
 class Writer(Protocol):
     """Takes finished tiles in output pixels, row by row."""
@@ -129,6 +132,7 @@ def _stream(job: Job, plan: Plan, writer: Writer, handles: list[Reader], tally: 
         for wait in (False, True):
             for pool in (*reading, computing):
                 pool.shutdown(wait=wait, cancel_futures=True)
+        job.end_threads()
 
 
 def _read(reader: Reader, area: Area, tile: Rect) -> Any:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -37,19 +34,6 @@ def to_pair(patch: Patch, ms_centres: Tensor, pan_centre: Tensor) -> Pair:
         pan_valid=_mask(patch.pan_valid),
         ms_valid=_mask(patch.ms_valid),
     )
-
-
-@contextmanager
-def computing() -> Iterator[None]:
-    """Tensors without gradients, whose want of memory is a MemoryError as everywhere in Python."""
-    try:
-        with torch.inference_mode():
-            yield
-    except RuntimeError as error:
-        # torch has a class of its own for CUDA's memory alone.
-        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
-            raise MemoryError(str(error)) from error
-        raise
 
 
 def _mask(valid: np.ndarray | None) -> Tensor | None:

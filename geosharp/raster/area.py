@@ -6,14 +6,15 @@ import json
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.warp import transform_geom
-from shapely import contains_xy, make_valid, segmentize, union_all
+from shapely import get_parts, make_valid, segmentize, union_all
 from shapely.affinity import affine_transform
 from shapely.errors import GeometryTypeError
 from shapely.geometry import MultiPolygon, box, shape
@@ -39,26 +40,69 @@ _EXPECTED = "left,bottom,right,top in PAN's CRS, or a GeoJSON file of polygons"
 class Area:
     """A part of a PAN grid: the PAN pixels `rect`, and within them those whose centre lies in `shape`.
 
-    shape: in PAN pixel coordinates (col, row); None for all of `rect`.
+    shape: polygons in PAN pixel coordinates (col, row); None for all of `rect`. Many threads may ask one
+    area at once.
     """
 
     rect: Rect
     shape: BaseGeometry | None = None
+    _edges: NDArray[np.float64] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_edges", _edges_of(self.shape))
 
     def mask(self, rect: Rect) -> Mask | None:
         """(row, col) over PAN pixels `rect`: which are in the area; None where all are."""
-        if self.shape is None or self.shape.contains(box(rect.col, rect.row, rect.stop_col, rect.stop_row)):
+        if self.shape is None:
             return None
-        # Not rasterio's rasterize: it changes the process's warning filters, and tiles come in many threads.
-        cols, rows = np.meshgrid(
-            np.arange(rect.col, rect.stop_col) + 0.5, np.arange(rect.row, rect.stop_row) + 0.5
-        )
-        return np.asarray(contains_xy(self.shape, cols, rows), bool)
+        inside = _fill(self._edges, rect)
+        return None if inside.all() else inside
+
+    def scaled(self, ratio: tuple[float, float], offset: tuple[float, float]) -> Area:
+        """The shape in pixels `ratio` times as large, (rows, cols), of which the first begins at `offset`."""
+        (ry, rx), (oy, ox) = ratio, offset
+        rows = math.floor((self.rect.row - oy) / ry), math.ceil((self.rect.stop_row - oy) / ry)
+        cols = math.floor((self.rect.col - ox) / rx), math.ceil((self.rect.stop_col - ox) / rx)
+        rect = Rect(rows[0], cols[0], rows[1] - rows[0], cols[1] - cols[0])
+        if self.shape is None:
+            return Area(rect)
+        return Area(rect, affine_transform(self.shape, [1 / rx, 0, 0, 1 / ry, -ox / rx, -oy / ry]))
 
     def misses(self, rect: Rect) -> bool:
-        """Whether the area holds nothing of PAN pixels `rect`, by its outline alone: cheap."""
-        place = box(rect.col, rect.row, rect.stop_col, rect.stop_row)
-        return self.shape is not None and not self.shape.intersects(place)
+        """Whether the area holds nothing of PAN pixels `rect`."""
+        return self.shape is not None and not _fill(self._edges, rect).any()
+
+
+def _edges_of(shape: BaseGeometry | None) -> NDArray[np.float64]:
+    """(edge, x0 y0 x1 y1) of all rings of polygons, which do not overlap, without the level ones."""
+    if shape is None:
+        return np.zeros((0, 4))
+    polygons = [part for part in get_parts(shape) if part.geom_type == "Polygon"]
+    rings = [np.asarray(ring.coords)[:, :2] for part in polygons for ring in (part.exterior, *part.interiors)]
+    edges = np.concatenate([np.zeros((0, 4)), *(np.hstack([ring[:-1], ring[1:]]) for ring in rings)])
+    return np.asarray(edges[edges[:, 1] != edges[:, 3]], np.float64)
+
+
+def _fill(edges: NDArray[np.float64], rect: Rect) -> Mask:
+    """Which pixels of `rect` have their centre inside: an odd number of edges lies left of it.
+
+    With arrays that nobody writes to, since GEOS prepares a shape on first use, in whatever thread, and
+    rasterio's rasterize changes the process's warning filters. Absolute coordinates decide, whatever the
+    rectangle.
+    """
+    x0, y0, x1, y1 = edges.T
+    # An edge crosses the rows whose centre line it starts on or passes, but not the one it ends on.
+    first = np.clip(np.ceil(np.minimum(y0, y1) - 0.5), rect.row, rect.stop_row).astype(np.int64)
+    stop = np.clip(np.ceil(np.maximum(y0, y1) - 0.5), rect.row, rect.stop_row).astype(np.int64)
+    count = stop - first
+    edge = np.repeat(np.arange(len(edges)), count)
+    row = np.arange(len(edge)) - np.repeat(np.cumsum(count) - count, count) + first[edge]
+    slope = (x1 - x0) / (y1 - y0)
+    at = x0[edge] + (row + 0.5 - y0[edge]) * slope[edge]
+    col = np.clip(np.ceil(at - 0.5), rect.col, rect.stop_col).astype(np.int64) - rect.col
+    crossed = np.zeros((rect.height, rect.width + 1), np.int64)
+    np.add.at(crossed, (row - rect.row, col), 1)
+    return np.asarray(np.cumsum(crossed, axis=1)[:, :-1] % 2, bool)
 
 
 def find_area(place: Place, grid: Grid, within: Rect) -> Area:

@@ -66,15 +66,14 @@ def pansharpened_vrt(
     and results are clipped to MS's NBITS. Around what is invalid or beyond MS the result means nothing
     (it repeats MS's edge where all of MS is valid), and so it does where PAN is invalid.
     """
-    _check_weights(weights, len(bands))
-    _check_types(pan, ms[0])
     # GDAL computes in PAN's type: an 8-bit PAN would clip a 16-bit MS.
     work = np.promote_types(pan.dtype, ms[0].dtype).name
     fill = _choose_fill(ms, work)
     place = _Place(pan.grid.shape, ms[0].grid.shape, relation)
     pan_xml = _wrapped_pan(pan, place, work, fill)
     ms_xml = _wrapped_ms(ms, bands, place, fill)
-    bits = ms[0].bits
+    widths = [source.bits for source in ms if source.bits is not None]
+    bits = max(widths) if len(widths) == len(ms) else None
     options = [
         _weights_xml(weights),
         "<Resampling>Cubic</Resampling>",
@@ -328,8 +327,9 @@ def _cells(start: int, size: int, limit: int) -> list[tuple[int, int]]:
     return [(i * _CELL, limit if i == last else (i + 1) * _CELL) for i in range(first, stop)]
 
 
-def _check_types(*sources: Source) -> None:
-    for source in sources:
+def check_brovey(pan: Source, ms: Sequence[Source], bands: int, weights: Sequence[float] | None) -> None:
+    """Refuse what GDAL's pansharpening cannot work on, before any work. bands: of MS."""
+    for source in (pan, *ms):
         if source.dtype not in GDAL_TYPES:
             raise InputError(
                 source.name,
@@ -337,6 +337,7 @@ def _check_types(*sources: Source) -> None:
                 f"one of {', '.join(GDAL_TYPES)} for brovey",
                 "convert it with gdal_translate -ot, or choose another --method",
             )
+    _check_weights(weights, bands)
 
 
 def _check_weights(weights: Sequence[float] | None, bands: int) -> None:

@@ -50,9 +50,8 @@ def _choose_limits(scene: Scene, kind: str, bits: int | None) -> tuple[float, fl
         return None
     info = np.iinfo(kind)
     tops = [info.max] if bits is None else [info.max, 2**bits - 1]
-    if kind == scene.dtype:
-        # Of several files the one with most bits counts, and all of them if one does not tell.
-        tops.append(max(info.max if s.bits is None else 2**s.bits - 1 for s in scene.ms))
+    if kind == scene.dtype and scene.value_range is not None:
+        tops.append(int(scene.value_range[1]))
     return float(info.min), float(min(tops))
 
 

@@ -36,6 +36,9 @@ class FusedReader:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._reader.close()
 
     def read(self, rect: Rect) -> tuple[Array, Mask | None]:

@@ -72,6 +72,13 @@ class Scene:
         return self.ms[0].dtype
 
     @property
+    def value_range(self) -> tuple[float, float] | None:
+        """Smallest and largest DN that MS can hold; None for floats. Of several files the widest counts."""
+        ranges = [source.value_range for source in self.ms]
+        known = [each for each in ranges if each is not None]
+        return (known[0][0], max(top for _, top in known)) if known else None
+
+    @property
     def may_have_invalid(self) -> bool:
         return any(source.masking != "none" or source.warp is not None for source in (self.pan, *self.ms))
 

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import rasterio
+import torch
 from rasterio.transform import from_origin
 from shapely.geometry import Point
 
@@ -215,3 +217,15 @@ def test_the_job_reads_what_its_halo_asks_for(odd: Scene) -> None:
     reader.close()
     assert patch is not None
     assert patch.pan_rect == tile.grow(*plan.halo)
+
+
+def test_torchs_threads_are_those_of_before(odd: Scene) -> None:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        fuse_in_memory(odd, "glp", 256)
+        assert torch.get_num_threads() == 3
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(torch.get_num_threads).result() == 3
+    finally:
+        torch.set_num_threads(before)

@@ -29,6 +29,7 @@ class Counting:
         self.lock = threading.Lock()
         self.readers: list[CountingReader] = []
         self.starts: list[str] = []
+        self.ends: list[list[str]] = []
         self.read: list[Rect] = []
         self.computed: list[Rect] = []
         self.alive = 0
@@ -46,6 +47,10 @@ class Counting:
     def start_thread(self) -> None:
         with self.lock:
             self.starts.append(threading.current_thread().name)
+
+    def end_threads(self) -> None:
+        running = [thread.name for thread in threading.enumerate() if thread.name.startswith("geosharp")]
+        self.ends.append(running)
 
     def compute(self, tile: Rect, patch: Any) -> Fused | None:
         if tile == self.fail_compute:
@@ -125,6 +130,7 @@ def assert_all_is_let_go(job: Counting) -> None:
     assert [reader.closed for reader in job.readers] == [1] * len(job.readers)
     running = [thread.name for thread in threading.enumerate() if thread.name.startswith("geosharp")]
     assert not running
+    assert job.ends in ([[]], [])
 
 
 @pytest.mark.parametrize(("readers", "threads"), [(1, 1), (2, 2), (3, 5)])
@@ -175,6 +181,7 @@ def test_every_computing_thread_is_started_once() -> None:
     job = Counting(slow=0.002)
     run(job, Memory(job), threads=3)
     assert len(job.starts) == len(set(job.starts)) <= 3
+    assert job.ends == [[]]
 
 
 @pytest.mark.parametrize("where", ["read", "compute", "write"])

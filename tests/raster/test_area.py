@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from affine import Affine
 from rasterio.crs import CRS
 from rasterio.warp import transform
-from shapely import contains_xy
+from shapely import contains_xy, make_valid
 from shapely.geometry import Point, Polygon
 
 from geosharp.errors import GeosharpError, InputError, PairError, UsageError
@@ -231,3 +232,22 @@ def test_without_crs_geojson_is_in_pixels_or_coordinates_of_pan(tmp_path: Path) 
     text = save(tmp_path / "a.json", polygon(corners))
     assert find_area(text, Grid((300, 400), None, None), WHOLE).rect == Rect(20, 10, 30, 20)
     assert find_area(text, Grid((300, 400), Affine.scale(2), None), WHOLE).rect == Rect(10, 5, 15, 10)
+
+
+def test_a_jagged_polygon_is_filled_as_shapely_says_by_many_threads_at_once() -> None:
+    angles = np.linspace(0, 2 * np.pi, 3000, endpoint=False)
+    reach = 300 + 90 * np.sin(17 * angles) + np.random.default_rng(0).uniform(-40, 40, len(angles))
+    star = Polygon(np.stack([400 + reach * np.cos(angles), 410 + reach * np.sin(angles)], 1))
+    ring = make_valid(star).difference(Point(400, 410).buffer(60))
+    area = Area(Rect(0, 0, 800, 800), ring)
+    cut = list(tiles(area.rect, 100))
+    with ThreadPoolExecutor(4) as pool:
+        masks = list(pool.map(area.mask, cut * 3))
+        missed = list(pool.map(area.misses, cut))
+    cols, rows = np.meshgrid(np.arange(800) + 0.5, np.arange(800) + 0.5)
+    expected = contains_xy(ring, cols, rows)
+    for tile, mask, miss in zip(cut * 3, masks, missed * 3, strict=True):
+        part = expected[tile.row : tile.stop_row, tile.col : tile.stop_col]
+        np.testing.assert_array_equal(np.ones(tile.shape, bool) if mask is None else mask, part)
+        assert miss == (not part.any())
+    assert sum(missed) >= 4

@@ -23,7 +23,7 @@ from rasterio.transform import Affine, from_origin
 from rasterio.warp import calculate_default_transform, reproject
 
 from geosharp.errors import InputError, UsageError
-from geosharp.raster.brovey import BroveyReader, pansharpened_vrt
+from geosharp.raster.brovey import BroveyReader, check_brovey, pansharpened_vrt
 from geosharp.raster.grid import Grid, Rect, Relation, relate
 from geosharp.raster.source import Source, SourceReader, describe, flip_rows, warp_to
 from tests.made import ORIGIN, make_pair, write_raster
@@ -436,7 +436,7 @@ def test_weights_make_the_pseudo_pan(tmp_path: Path) -> None:
 def test_wrong_weights_are_refused_by_the_flag_name(tmp_path: Path, weights: list[float]) -> None:
     pan, ms = rough_pair(tmp_path)
     with pytest.raises(UsageError, match="--weights") as caught:
-        vrt_of(pan, ms, weights=weights)
+        check_brovey(describe(pan, "PAN"), [describe(ms, "MS")], 4, weights)
     assert "0.25,0.25,0.25,0.25" in str(caught.value)
 
 
@@ -447,6 +447,9 @@ def test_the_bits_of_ms_clip(tmp_path: Path) -> None:
     nine = write_raster(tmp_path / "n.tif", pixels, nbits=10, photometric="MINISBLACK")
     assert read_all(vrt_of(pan, write_raster(ms, pixels, photometric="MINISBLACK"))).max() > 1200
     assert read_all(vrt_of(pan, nine)).max() == 1023
+    # Of several files the widest counts, in any order.
+    for files in ([nine, ms], [ms, nine]):
+        assert read_all(vrt_of(pan, files)).max() > 1200
 
 
 def test_an_eight_bit_pan_does_not_clip_a_sixteen_bit_ms(tmp_path: Path) -> None:
@@ -565,7 +568,7 @@ def test_a_type_that_gdal_cannot_pansharpen_is_told(tmp_path: Path) -> None:
     pan, _ = rough_pair(tmp_path)
     ms = write_raster(tmp_path / "u.tif", np.ones((2, 16, 20), "uint64"))
     with pytest.raises(InputError, match=r"u\.tif: pixels of type uint64"):
-        vrt_of(pan, ms)
+        check_brovey(describe(pan, "PAN"), [describe(ms, "MS")], 2, None)
 
 
 def test_a_file_that_breaks_off_is_told(tmp_path: Path) -> None:

@@ -324,3 +324,19 @@ def test_every_real_scene_opens_and_is_read(data: Path, kind: str) -> None:
             assert patch.ms.shape[0] == len(scene.bands)
             assert np.isfinite(patch.pan[:, 8:-8, 8:-8].astype(float)).any()
         assert scene.area.area > 0.9 * scene.grid.rect.area
+
+
+@pytest.mark.parametrize(("widths", "top"), [((10, 12), 4095), ((12, None), 65535), ((11, 11), 2047)])
+def test_of_several_files_the_widest_range_counts(
+    tmp_path: Path, widths: tuple[int | None, int | None], top: int
+) -> None:
+    pan, ms = make_pair(tmp_path, pan_shape=(64, 64), bands=1)
+    with rasterio.open(ms) as raster:
+        data, transform = raster.read(), raster.transform
+    names = []
+    for width in widths:
+        profile = {} if width is None else {"nbits": width}
+        names.append(tmp_path / f"band{len(names)}.tif")
+        write_raster(names[-1], np.minimum(data, 1000), transform=transform, **profile)
+    for order in (names, names[::-1]):
+        assert open_scene(pan, order).value_range == (0, top)

@@ -77,8 +77,10 @@ class _Number:
     whole: bool = True
 
     def accepts(self, value: str) -> bool:
+        if self.whole:
+            return value.isdecimal() and self.low <= int(value) <= self.high
         try:
-            return self.low <= (int(value) if self.whole else float(value)) <= self.high
+            return self.low <= float(value) <= self.high
         except ValueError:
             return False
 
