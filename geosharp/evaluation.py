@@ -50,6 +50,12 @@ class Evaluation:
     degradation: Degradation
     protocols: Mapping[str, Results]
 
+    @property
+    def lacks_blocks(self) -> bool:
+        """Whether a score has no value, though pixels were scored."""
+        every = (row.values() for results in self.protocols.values() for row in results.values())
+        return any(math.isnan(value) for values in every for value in values)
+
     def as_json(self) -> str:
         """All of it; scores without a finite value are words."""
         found = {
@@ -100,7 +106,7 @@ def evaluate(
     if on_note is not None:
         for note in scene.notes:
             on_note(note)
-    return evaluate_scene(
+    evaluation = evaluate_scene(
         scene,
         names,
         results,
@@ -110,6 +116,9 @@ def evaluate(
         threads=threads,
         progress=progress,
     )
+    if on_note is not None and evaluation.lacks_blocks:
+        on_note("n/a: what is made of blocks has no value, as no block of 32 x 32 pixels is valid as a whole")
+    return evaluation
 
 
 def evaluate_scene(
@@ -158,7 +167,13 @@ def _score_reduced(run: _Run, scene: Scene, methods: Sequence[str], part: Area) 
             "score a larger part of the scene, or --protocol full",
         )
     on_ms = part.scaled(scene.relation.ratio, scene.relation.offset)
-    images = {name: _fuse(run, coarse, Area(coarse.area), name, "float32") for name in methods}
+    try:
+        images = {name: _fuse(run, coarse, Area(coarse.area), name, "float32") for name in methods}
+    except PairError as error:
+        # Not by the names of files that nobody knows.
+        raise PairError(
+            f"{scene.pan.name} at reduced resolution", error.found, error.needed, error.remedy
+        ) from error
     results = {}
     with SceneReader(scene) as reader, _Common(images, on_ms) as common:
         for name in images:

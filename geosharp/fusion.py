@@ -227,11 +227,20 @@ def check_method(method: str, weights: Sequence[float] | None = None) -> None:
 
 def preliminary_notes(setup: Setup) -> tuple[str, ...]:
     """What a user should know of a fusion before it begins."""
-    theirs, limits = setup.scene.value_range, setup.pixels.limits
-    if limits is None or (theirs is not None and limits[0] <= theirs[0] and theirs[1] <= limits[1]):
-        return setup.scene.notes
-    clipped = f"values beyond {setup.pixels.dtype}'s {limits[0]:.0f} to {limits[1]:.0f} are clipped to it"
-    return (*setup.scene.notes, f"MS is {setup.scene.dtype}: {clipped}")
+    scene, pixels = setup.scene, setup.pixels
+    theirs, limits = scene.value_range, pixels.limits
+    notes = list(scene.notes)
+    if limits is not None and theirs is None:
+        notes.append(
+            f"MS is {scene.dtype}: values are rounded to whole numbers and clipped to {pixels.dtype}'s "
+            f"{limits[0]:.0f} to {limits[1]:.0f}"
+        )
+    elif limits is not None and theirs is not None and (theirs[0] < limits[0] or theirs[1] > limits[1]):
+        notes.append(
+            f"MS is {scene.dtype}: values beyond {limits[0]:.0f} to {limits[1]:.0f} are clipped, which is "
+            f"what the result's {pixels.dtype} holds"
+        )
+    return tuple(notes)
 
 
 class _Notes:

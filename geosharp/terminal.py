@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import logging
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -43,10 +44,15 @@ class Terminal:
         """One message; `facts` go into its JSON form alone."""
         if self._quiet:
             return
-        if self._json:
-            sys.stderr.write(json.dumps({"event": kind, "message": text, **facts}) + "\n")
-        else:
-            self._console.print(text, markup=False)
+        self._put(json.dumps({"event": kind, "message": text, **facts}) if self._json else text)
+
+    def _put(self, text: str) -> None:
+        """One line, where anybody hears it: messages that are lost decide nothing."""
+        with contextlib.suppress(OSError, ValueError):
+            if self._json:
+                sys.stderr.write(text + "\n")
+            else:
+                self._console.print(text, markup=False)
 
     def note(self, text: str) -> None:
         """Something that a user should know of the scene."""
@@ -55,11 +61,17 @@ class Terminal:
     def fail(self, error: GeosharpError) -> None:
         """The error that ends the run, told even where it is quiet."""
         if not self._json:
-            self._console.print(f"geosharp: {error}", markup=False)
+            self._put(f"geosharp: {error}")
             return
         parts = {name: str(getattr(error, name)) for name in ("subject", "found", "needed", "remedy")}
         event = {"event": "error", "message": str(error), **parts, "exit_code": error.exit_code}
-        sys.stderr.write(json.dumps(event) + "\n")
+        self._put(json.dumps(event))
+
+    def interrupted(self) -> None:
+        """The end by Ctrl-C, told even where it is quiet."""
+        text = "interrupted; the output is whole or not there"
+        event = {"event": "error", "message": text, "exit_code": 130}
+        self._put(json.dumps(event) if self._json else f"geosharp: {text}")
 
     @contextmanager
     def logged(self, *, shown: bool) -> Iterator[None]:
@@ -97,12 +109,12 @@ class Terminal:
             table.add_column(heading, justify="left" if not heading else "right")
         for name, score in result.scores.items():
             table.add_row(name, f"{score.psnr:.2f}", f"{score.sam:.2f}", f"{score.ergas:.2f}")
-        if not self._quiet:
+        if self._quiet:
+            return
+        with contextlib.suppress(OSError):
             self._console.print(table)
-            self._console.print(f"result:       {result.fused}\nbefore/after: {result.picture}", markup=False)
-            self._console.print(
-                f"again:        geosharp fuse {result.pan} {result.ms} -o sharp.tif", markup=False
-            )
+        self._put(f"result:       {result.fused}\nbefore/after: {result.picture}")
+        self._put(f"again:        geosharp fuse {result.pan} {result.ms} -o sharp.tif")
 
     @contextmanager
     def progress(self) -> Iterator[ProgressCallback | None]:
@@ -112,7 +124,7 @@ class Terminal:
         elif self._json:
             yield self._tell_json
         elif not self._console.is_terminal:
-            yield _plain_lines(self._console)
+            yield _plain_lines(self._put)
         else:
             columns = (
                 TextColumn("{task.description}"),
@@ -239,7 +251,7 @@ def _rate(p: Progress) -> str:
     return f"{p.pixels / 1e6 / max(p.seconds, 1e-9):.1f} MPix/s"
 
 
-def _plain_lines(console: Console) -> ProgressCallback:
+def _plain_lines(put: Callable[[str], None]) -> ProgressCallback:
     last = time.monotonic()
 
     def show(p: Progress) -> None:
@@ -248,8 +260,6 @@ def _plain_lines(console: Console) -> ProgressCallback:
             return
         last = time.monotonic()
         left = p.seconds / p.pixels * (p.total_pixels - p.pixels) if p.pixels else 0.0
-        console.print(
-            f"{p.stage}: {p.pixels / p.total_pixels:.0%}, {_rate(p)}, {left:.0f} s left", markup=False
-        )
+        put(f"{p.stage}: {p.pixels / p.total_pixels:.0%}, {_rate(p)}, {left:.0f} s left")
 
     return show

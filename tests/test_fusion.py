@@ -494,8 +494,15 @@ def test_notes_are_told_before_the_first_tile_and_kept(tmp_path: Path) -> None:
     )
     notes = events[: events.index("tile")]
     assert notes == list(result.warnings)
-    assert any("beyond uint8's 0 to 255" in note for note in notes)
+    assert any("beyond 0 to 255 are clipped" in note for note in notes)
     assert fuse(pan, ms, tmp_path / "same.tif").warnings == ()
+
+
+def test_that_floats_become_whole_numbers_is_noted(tmp_path: Path) -> None:
+    pair = make_pair(tmp_path, dtype="float32")
+    told = fuse(*pair, tmp_path / "out.tif", dtype="uint16").warnings
+    assert any("rounded to whole numbers" in note for note in told)
+    assert fuse(*pair, tmp_path / "float.tif").warnings == ()
 
 
 def test_opposite_rows_give_the_same_picture(tmp_path: Path, made_pair: tuple[Path, Path]) -> None:

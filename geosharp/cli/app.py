@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -40,7 +42,8 @@ class Commands(TyperGroup):
             needed, remedy = "room for the tiles under way", "give --max-memory or fewer --threads"
             raise _told(ctx.obj, ResourceError("memory", "none left", needed, remedy)) from error
         except KeyboardInterrupt as error:
-            typer.echo("geosharp: interrupted; the output is whole or not there", err=True)
+            if ctx.obj is not None and ctx.obj.terminal is not None:
+                ctx.obj.terminal.interrupted()
             raise typer.Exit(130) from error
 
 
@@ -68,6 +71,7 @@ def main_options(
 
 def main() -> None:
     """Entry point of the `geosharp` command."""
+    _open_standard_streams()
     # Ends that schedulers and closed sessions send are Ctrl-C to us: temporaries go, old results stay.
     for name in ("SIGTERM", "SIGHUP"):
         # What nohup has made deaf stays so.
@@ -80,6 +84,19 @@ def main() -> None:
         sys.stderr.write(f"geosharp: {error}\n")
         _drop_stdout()
         sys.exit(1)
+
+
+def _open_standard_streams() -> None:
+    """Where the shell has closed stdout or stderr, something takes their place: else the next file opened
+    would be taken for them, and what is told would go into it."""
+    for number in (1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_WRONLY)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - for good
 
 
 def open_terminal(context: typer.Context, verbose: bool, quiet: bool, *, log_json: bool = False) -> Terminal:
@@ -122,5 +139,6 @@ def _told(session: Session | None, error: GeosharpError) -> typer.Exit:
     if session is not None and session.terminal is not None:
         session.terminal.fail(error)
     else:
-        typer.echo(f"geosharp: {error}", err=True)
+        with contextlib.suppress(OSError):
+            typer.echo(f"geosharp: {error}", err=True)
     return typer.Exit(error.exit_code)

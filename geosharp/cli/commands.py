@@ -364,7 +364,9 @@ def demo_command(
     folder: Annotated[
         Path, typer.Argument(metavar="[FOLDER]", help="Where to write it all.", show_default=True)
     ] = Path("geosharp-demo"),
-    size: Annotated[int, typer.Option("--size", help="Side of the made PAN in pixels, 256 to 2048.")] = 1024,
+    size: Annotated[
+        int, typer.Option("--size", help="Side of the made PAN in pixels, a multiple of 4 from 256 to 2048.")
+    ] = 1024,
     seed: Annotated[int, typer.Option("--seed", help="Another number makes another scene.")] = 0,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an earlier demo in FOLDER.")

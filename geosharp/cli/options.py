@@ -71,7 +71,8 @@ DtypeOption = Annotated[
     typer.Option(
         "--dtype",
         metavar="TYPE",
-        help="Pixel type, MS's by default; float32 keeps MS's DN unrounded.",
+        help="uint8, int8, uint16, int16, uint32, int32, float32 or float64; MS's type by default. "
+        "float32 keeps MS's DN unrounded.",
         rich_help_panel="Output",
     ),
 ]
@@ -79,7 +80,7 @@ TileOption = Annotated[
     int | None,
     typer.Option(
         "--tile",
-        help="Tile side in PAN pixels; the result does not depend on it.",
+        help="Tile side in PAN pixels, from 64; the result does not depend on it.",
         rich_help_panel="Performance",
     ),
 ]

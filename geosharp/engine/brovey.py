@@ -59,7 +59,7 @@ class _Reader:
     def __init__(self, vrt: str, scene: Scene, area: Area) -> None:
         self._scene = scene
         self._area = area
-        self._brovey = BroveyReader(vrt, scene.pan.name)
+        self._brovey = BroveyReader(vrt, " or ".join(source.name for source in (scene.pan, *scene.ms)))
         # What is invalid in GDAL's result, and areas, are ours to apply.
         self._patches = PatchReader(scene, (0, 0)) if scene.may_have_invalid else None
 

@@ -56,6 +56,13 @@ def _make_brovey(setup: Setup, tell: Tell) -> Job:
     scene, pixels, plan = setup.scene, setup.pixels, setup.plan
     if np.issubdtype(np.dtype(pixels.dtype), np.floating) and scene.value_range is not None:
         tell(f"brovey computes in MS's {scene.dtype}, so that its values are whole numbers")
+    if scene.pan.dtype != scene.dtype:
+        tell(
+            f"brovey takes PAN's {scene.pan.dtype} and MS's {scene.dtype} DN to be on one scale; "
+            "if they are not, take another method"
+        )
+    if scene.value_range is not None and scene.value_range[0] < 0:
+        tell("brovey multiplies DN, which for negative ones makes no sense: take another method if there are")
     return BroveyJob(scene, setup.weights, plan.area, pixels, plan.threads)
 
 

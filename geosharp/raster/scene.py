@@ -168,6 +168,9 @@ def open_scene(
     if not names:
         needed = "one multi-band file or one file per band"
         raise UsageError("MS", "no file", needed, "name the MS file after PAN")
+    twice = next((name for at, name in enumerate(names) if name in names[:at]), None)
+    if twice is not None:
+        raise UsageError("MS", f"{twice} more than once", "each band file once", "leave out the repetition")
     pan_source = describe(pan, "PAN")
     if len(pan_source.bands) > 1:
         raise InputError(

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import rasterio
 from typer.testing import CliRunner, Result
 
 from geosharp.cli import app
@@ -71,3 +73,18 @@ def test_a_full_stdout_is_one_line(tmp_path: Path, made_pair: tuple[Path, Path],
     assert done.stderr.startswith("geosharp: ")
     assert done.stderr.count("\n") == 1
     assert out.exists() == ("{out}" in command)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("where", ["2>&-", "2>/dev/full", ">&- 2>&-"])
+def test_messages_that_nobody_hears_decide_nothing(
+    tmp_path: Path, made_pair: tuple[Path, Path], where: str
+) -> None:
+    out = tmp_path / "out.tif"
+    arguments = [sys.executable, "-m", "geosharp", "fuse", *map(str, made_pair), "-o", str(out)]
+    command = f"{shlex.join([*arguments, '--dtype', 'uint8'])} {where}"
+    done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert done.stdout == ("" if where.startswith(">") else f"{out}\n")
+    with rasterio.open(out) as fused:
+        assert fused.read(1).max() == 255

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -211,6 +212,7 @@ class SceneWriter:
     def _gdal(self) -> Iterator[None]:
         """GDAL's settings for writing, and its errors as ours."""
         settings = {
+            "CPL_LOG": os.devnull,
             "GDAL_TIFF_INTERNAL_MASK": True,
             "GDAL_PAM_ENABLED": False,
             "GDAL_NUM_THREADS": "ALL_CPUS",
@@ -233,7 +235,7 @@ class SceneWriter:
             self.path,
             f"cannot be written: {reason}, with {free}",
             needed,
-            "free some space or write to another disk",
+            "free some space or write to another disk; mind quotas and limits on the size of files",
         )
 
 
