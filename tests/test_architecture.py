@@ -282,7 +282,9 @@ def test_importing_geosharp_loads_nothing_heavy() -> None:
     assert not loaded_after(f"import {PACKAGE}") & {"torch", "rasterio", "numpy", "typer", "shapely"}
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["fuse", "--help"], ["--version"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["fuse", "--help"], ["report", "--help"], ["--version"]], ids=" ".join
+)
 def test_the_command_line_answers_without_torch_or_rasterio(arguments: list[str]) -> None:
     loaded = loaded_after(f"sys.argv = {['geosharp', *arguments]}; from geosharp.cli import main; main()")
     assert "typer" in loaded

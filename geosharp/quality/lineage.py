@@ -1,0 +1,96 @@
+"""What a result's tags tell of its making."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
+
+from geosharp.quality.report.content import Fact
+from geosharp.raster.scene import Scene
+from geosharp.raster.source import Source
+
+_PREFIX = "GEOSHARP_"
+_TILE = 512
+# Told with the scene, or as the method.
+_ELSEWHERE = ("method", "ms", "pan")
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """method: "unknown" where no tag tells; bands, sensor: what was asked for, None for the default; tile:
+    PAN pixels, of which `tile_known` says whether they were told or are assumed."""
+
+    method: str
+    bands: list[int | str] | int | str | None
+    sensor: str | None
+    tile: int
+    tile_known: bool
+    parameters: tuple[Fact, ...]
+    facts: tuple[Fact, ...]
+
+
+def read_lineage(tags: Mapping[str, str]) -> Lineage:
+    """From a result's tags of any origin: what is not there, or not as geosharp writes it, is unknown."""
+    own = {key.removeprefix(_PREFIX).lower(): value for key, value in tags.items() if key.startswith(_PREFIX)}
+    parameters = _read_json(own.pop("parameters", ""))
+    tile, sensor = parameters.get("tile"), parameters.get("sensor")
+    known_tile = tile if isinstance(tile, int) and tile > 1 else None
+    shown = {key: value for key, value in parameters.items() if key not in _ELSEWHERE}
+    return Lineage(
+        method=own.pop("method", "") or "unknown",
+        bands=_read_bands(parameters.get("bands")),
+        sensor=sensor if isinstance(sensor, str) else None,
+        tile=known_tile or _TILE,
+        tile_known=known_tile is not None,
+        parameters=_facts(shown),
+        facts=_facts(
+            {**own, **{f"made from {key}": parameters[key] for key in ("pan", "ms") if key in parameters}}
+        ),
+    )
+
+
+def _read_json(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _read_bands(value: object) -> list[int | str] | int | str | None:
+    each = value if isinstance(value, list) else [value]
+    known = [part for part in each if isinstance(part, int | str)]
+    return known if known and len(known) == len(each) else None
+
+
+def _facts(values: Mapping[str, object]) -> tuple[Fact, ...]:
+    return tuple(Fact(key.replace("_", " ").capitalize(), _text(value)) for key, value in values.items())
+
+
+def _text(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def describe_scene(scene: Scene) -> tuple[Fact, ...]:
+    """What a result was made from, in a few lines."""
+    (height, width), relation, crs = scene.grid.shape, scene.relation, scene.grid.crs
+    ms_height, ms_width = scene.ms_grid.shape
+    ratio = " x ".join(f"{value:.6g}" for value in dict.fromkeys(relation.ratio))
+    facts = {
+        "Sensor": f"{scene.sensor.title} ({scene.sensor_reason})",
+        "PAN": f"{_name(scene.pan)}, {width} x {height}, {scene.pan.dtype}",
+        "MS": f"{', '.join(map(_name, scene.ms))}, {ms_width} x {ms_height}, {scene.dtype}",
+        "Bands": ", ".join(band.name for band in scene.bands),
+        "CRS": "none" if crs is None else crs.to_string()[:80],
+        "MS on PAN": f"ratio {ratio}, {relation.shift[0]:.3g} rows and {relation.shift[1]:.3g} columns aside",
+    }
+    notes = [Fact("Note", note) for note in scene.notes]
+    return (*(Fact(label, value) for label, value in facts.items()), *notes)
+
+
+def _name(source: Source) -> str:
+    """Without folders: a page is passed on."""
+    return PurePath(source.name).name
