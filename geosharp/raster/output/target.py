@@ -60,7 +60,12 @@ def check_target(
     if target.exists() and not overwrite:
         found = "exists already" if target == path else f"leads to {target}, which exists already"
         raise OutputError(path, found, "a new file", "choose another name, or pass --overwrite")
-    Temporary(path).discard()
+    trial = None
+    try:
+        trial = Temporary(path)
+    finally:
+        if trial is not None:
+            trial.discard()
 
 
 def follow_link(path: Path) -> Path:
@@ -122,7 +127,17 @@ class Temporary:
     def __init__(self, target: Path) -> None:
         self._named = target
         self.target = follow_link(target)
-        self.path, self._descriptor = _create_locked(self.target)
+        self._descriptor = -1
+        while self._descriptor < 0:
+            self.path = _hidden_name(self.target)
+            try:
+                self._descriptor = _create_locked(self.path, self.target)
+            except FileExistsError:
+                continue
+            except BaseException:
+                # Whatever ends the run here leaves nothing, Ctrl-C too.
+                self.discard()
+                raise
 
     def promote(self, *, overwrite: bool) -> None:
         """Flush to the disk and rename over the target; what lay beside an older target goes too."""
@@ -165,22 +180,26 @@ def delete_stale(target: Path) -> None:
                 file.unlink(missing_ok=True)
 
 
-def _create_locked(target: Path) -> tuple[Path, int]:
-    while True:
-        path = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part{target.suffix}")
-        try:
-            descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666)
-        except FileExistsError:
-            continue
-        except OSError as error:
-            found = f"its folder {target.parent} takes no new file ({error.strerror})"
-            needed = "a folder that you may write to"
-            raise OutputError(target, found, needed, "choose another folder, or a shorter name") from error
-        _lock(descriptor)
-        # Another run may have taken the file for a stale one between its creation and the lock.
-        if path.exists() and os.path.samestat(path.stat(), os.fstat(descriptor)):
-            return path, descriptor
-        os.close(descriptor)
+def _hidden_name(target: Path) -> Path:
+    return target.with_name(f".{target.name}.{secrets.token_hex(4)}.part{target.suffix}")
+
+
+def _create_locked(path: Path, target: Path) -> int:
+    """A descriptor of the new file `path`, locked; FileExistsError where the name is, or was, taken."""
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        found = f"its folder {target.parent} takes no new file ({error.strerror})"
+        needed = "a folder that you may write to"
+        raise OutputError(target, found, needed, "choose another folder, or a shorter name") from error
+    _lock(descriptor)
+    # Another run may have taken the file for a stale one between its creation and the lock.
+    if path.exists() and os.path.samestat(path.stat(), os.fstat(descriptor)):
+        return descriptor
+    os.close(descriptor)
+    raise FileExistsError(path)
 
 
 def _lock(descriptor: int) -> bool | None:
