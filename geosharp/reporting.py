@@ -6,10 +6,11 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, CancelledError, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ from geosharp.errors import PairError
 from geosharp.fusion import FilePath, plan_fusion
 from geosharp.imaging.computing import computing
 from geosharp.quality.cells import read_ms_on_pan
-from geosharp.quality.lineage import Lineage, describe_scene, read_lineage
+from geosharp.quality.lineage import Lineage, describe_scene, find_pixel_size, read_lineage
 from geosharp.quality.maps import map_difference, map_dissent
 from geosharp.quality.pictures import center, choose_renderings, find_stretch
 from geosharp.quality.places import choose_windows, spread_windows
@@ -179,7 +180,7 @@ def _gather(run: _Run, title: str) -> ReportData:
     with ExitStack() as stack:
         jobs = [_prepare(run, name) for name in run.baselines]
         # Files are opened in this thread alone, and before there are others: see raster.opening.quietly.
-        shown, *handles = [_open(run, jobs, stack) for _ in range(2 + len(jobs))]
+        shown, *handles = (_open(run, jobs, stack) for _ in range(2 + len(jobs)))
         pool = ThreadPoolExecutor(available_cores(), initializer=torch.set_num_threads, initargs=(1,))
         stack.callback(pool.shutdown, cancel_futures=True)
         stack.callback(run.stop)
@@ -188,6 +189,9 @@ def _gather(run: _Run, title: str) -> ReportData:
             name: pool.submit(_score, run, each, name)
             for name, each in zip(shown.results, handles, strict=True)
         }
+        under_way: list[Future[Any]] = [looked, *scored.values()]
+        for future in wait(under_way, return_when=FIRST_EXCEPTION).done:
+            future.result()
         seen, samples, maps, views = looked.result()
         scores = _tabulate(run, scored)
     names, sensor = [band.name for band in scene.bands], scene.sensor.title
@@ -197,7 +201,7 @@ def _gather(run: _Run, title: str) -> ReportData:
         method=run.lineage.method,
         summary=f"{run.label}: {rect.width} x {rect.height} pixels, {len(names)} bands, {sensor}.",
         bands=tuple(Band(band.name, center(band)) for band in scene.bands),
-        pixel_size=_pixel_size(scene),
+        pixel_size=find_pixel_size(scene),
         scene=describe_scene(scene),
         parameters=run.lineage.parameters,
         lineage=run.lineage.facts,
@@ -229,24 +233,29 @@ def _show(run: _Run, handles: _Handles, seen: Survey, samples: Samples) -> tuple
     return (show_scene(seen, painter, run.title, others), *numbered)
 
 
-def _score(run: _Run, handles: _Handles, name: str) -> dict[str, float]:
+def _score(run: _Run, handles: _Handles, name: str) -> dict[str, float] | str:
+    """Scores by metric, or the reason why there are none."""
     scoring = FullScoring(run.scene, run.degradation)
     read = _common(handles.reader, handles.fused, handles.results[name])
-    with computing():
-        for place in run.places:
-            scoring.add(handles.reader, read, place)
-            run.count(place.area)
-    return check_counted(scoring.results())
-
-
-def _tabulate(run: _Run, scored: Mapping[str, Future[dict[str, float]]]) -> tuple[Scores, ...]:
-    """One table of all results, first the reported one; none, and a note, where they cannot be scored."""
-    metrics = METRICS["full"]
     try:
-        found = {name: future.result() for name, future in scored.items()}
+        with computing():
+            for place in run.places:
+                scoring.add(handles.reader, read, place)
+                run.count(place.area)
+        return check_counted(scoring.results())
     except PairError as error:
-        run.note(f"no scores: {error}")
-        return ()
+        return str(error)
+
+
+def _tabulate(run: _Run, scored: Mapping[str, Future[dict[str, float] | str]]) -> tuple[Scores, ...]:
+    """One table of all results, first the reported one; none, and a note, where they cannot be scored."""
+    metrics, found = METRICS["full"], {}
+    for name, future in scored.items():
+        scores = future.result()
+        if isinstance(scores, str):
+            run.note(f"no scores: {scores}")
+            return ()
+        found[name] = scores
     rows = tuple(
         Score(name, tuple(values[metric] for metric in metrics), reported=place == 0)
         for place, (name, values) in enumerate(found.items())
@@ -284,11 +293,3 @@ def _common(reader: SceneReader, fused: Read, other: Read) -> Read:
         return data, np.broadcast_to(np.logical_and.reduce(there), data.shape) if there else None
 
     return read
-
-
-def _pixel_size(scene: Scene) -> float | None:
-    """A PAN pixel's width in metres; None where the scene's coordinates are no lengths."""
-    grid = scene.grid
-    if grid.transform is None or grid.crs is None or not grid.crs.is_projected:
-        return None
-    return abs(grid.transform.a) * float(grid.crs.linear_units_factor[1])

@@ -52,6 +52,14 @@ def read_lineage(tags: Mapping[str, str]) -> Lineage:
     )
 
 
+def find_pixel_size(scene: Scene) -> float | None:
+    """A PAN pixel's width in metres; None where the scene's coordinates are no lengths."""
+    grid = scene.grid
+    if grid.transform is None or grid.crs is None or not grid.crs.is_projected:
+        return None
+    return abs(grid.transform.a) * float(grid.crs.linear_units_factor[1])
+
+
 def _read_json(text: str) -> dict[str, Any]:
     try:
         found = json.loads(text)

@@ -4,9 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
+from rasterio.transform import from_origin
 
-from geosharp.quality.lineage import describe_scene, read_lineage
+from geosharp.quality.lineage import describe_scene, find_pixel_size, read_lineage
 from geosharp.raster.scene import open_scene
+from tests.made import ORIGIN, make_pair
 
 
 def test_what_fuse_tells_is_known() -> None:
@@ -56,3 +58,15 @@ def test_a_scene_is_told_without_folders(made_pair: tuple[Path, Path]) -> None:
     assert facts["CRS"] == "EPSG:32633"
     assert facts["MS on PAN"].startswith("ratio 4, 0 rows")
     assert not any(str(made_pair[0].parent) in value for value in facts.values())
+
+
+@pytest.mark.parametrize(
+    ("crs", "x", "pixel", "expected"),
+    [("EPSG:32633", ORIGIN[0], 1.0, 1.0), ("EPSG:2263", 9e5, 3.0, 0.9144), ("EPSG:4326", 13.0, 1e-5, None)],
+)
+def test_a_pixels_size_is_told_in_metres_where_coordinates_are_lengths(
+    tmp_path: Path, crs: str, x: float, pixel: float, expected: float | None
+) -> None:
+    pan, ms = ({"crs": crs, "transform": from_origin(x, 40.0, size, size)} for size in (pixel, 4 * pixel))
+    size = find_pixel_size(open_scene(*make_pair(tmp_path, pan_profile=pan, ms_profile=ms)))
+    assert size == (None if expected is None else pytest.approx(expected, rel=1e-4))
