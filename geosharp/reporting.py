@@ -23,19 +23,19 @@ from geosharp.engine.stream import Job, Progress, ProgressCallback
 from geosharp.errors import PairError
 from geosharp.fusion import FilePath, plan_fusion
 from geosharp.imaging.computing import computing
-from geosharp.quality.cells import read_ms_on_pan
-from geosharp.quality.lineage import Lineage, describe_scene, find_pixel_size, read_lineage
-from geosharp.quality.maps import map_difference, map_dissent
-from geosharp.quality.pictures import center, choose_renderings, find_stretch
-from geosharp.quality.places import choose_windows, spread_windows
 from geosharp.quality.protocol import FullScoring, Read, check_counted
 from geosharp.quality.reduced import table_degradation
 from geosharp.quality.report.content import Band, Maps, ReportData, Score, Scores, View
+from geosharp.quality.report.lineage import Lineage, describe_scene, find_pixel_size, read_lineage
 from geosharp.quality.report.page import render
-from geosharp.quality.samples import Samples, count_values, take_samples
+from geosharp.quality.report.pictures import center, choose_renderings, find_stretch
+from geosharp.quality.report.views import Painter, show_scene, show_window
 from geosharp.quality.scores import METRICS
-from geosharp.quality.survey import Survey, survey
-from geosharp.quality.views import Painter, show_scene, show_window
+from geosharp.quality.survey.cells import read_ms_on_pan
+from geosharp.quality.survey.maps import map_difference, map_dissent
+from geosharp.quality.survey.places import choose_windows, spread_windows
+from geosharp.quality.survey.samples import Samples, count_values, take_samples
+from geosharp.quality.survey.survey import Survey, survey
 from geosharp.raster.area import Area
 from geosharp.raster.environment import gdal_settings
 from geosharp.raster.fused import FusedImage, FusedReader, open_fused

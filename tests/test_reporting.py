@@ -18,10 +18,10 @@ from geosharp import fuse, report, reporting
 from geosharp.engine.stream import Progress
 from geosharp.errors import GeosharpError, OutputError, PairError, UsageError
 from geosharp.evaluation import evaluate
-from geosharp.quality import survey
 from geosharp.quality.report.content import ReportData
 from geosharp.quality.report.page import LIMIT
 from geosharp.quality.scores import METRICS
+from geosharp.quality.survey import survey
 from geosharp.raster.grid import Rect
 from tests.made import ORIGIN, make_pair, write_raster
 

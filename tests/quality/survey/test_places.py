@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from geosharp.quality.cells import cut_evenly
-from geosharp.quality.places import choose_windows, spread_windows
+from geosharp.quality.survey.cells import cut_evenly
+from geosharp.quality.survey.places import choose_windows, spread_windows
 from geosharp.raster.grid import Rect, Relation
 
 SCENE = Rect(8, 16, 1024, 1536)

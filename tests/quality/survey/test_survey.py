@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from geosharp.errors import PairError
-from geosharp.quality import survey as module
-from geosharp.quality.cells import read_ms_on_pan
-from geosharp.quality.survey import Survey, survey
+from geosharp.quality.survey import survey as module
+from geosharp.quality.survey.cells import read_ms_on_pan
+from geosharp.quality.survey.survey import Survey, survey
 from geosharp.raster.grid import Rect
 from geosharp.raster.scene import Scene, SceneReader, open_scene
 from geosharp.raster.source import Array, Mask

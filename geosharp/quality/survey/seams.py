@@ -16,8 +16,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from geosharp.quality.cells import sum_runs
 from geosharp.quality.report.content import Seams
+from geosharp.quality.survey.cells import sum_runs
 from geosharp.raster.grid import Rect
 
 Floats = NDArray[np.float64]

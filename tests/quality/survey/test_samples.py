@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from geosharp.quality import samples as module
-from geosharp.quality.samples import Samples, count_values, take_samples
+from geosharp.quality.survey import samples as module
+from geosharp.quality.survey.samples import Samples, count_values, take_samples
 from geosharp.raster.grid import Rect
 from geosharp.raster.scene import SceneReader, open_scene
 from geosharp.raster.source import Array, Mask

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from geosharp.quality.cells import Cells, Floats
+from geosharp.quality.survey.cells import Cells, Floats
 from geosharp.raster.grid import Rect, Relation
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from geosharp.quality.cells import read_ms_on_pan
-from geosharp.quality.maps import map_difference, map_dissent
 from geosharp.quality.reduced import table_degradation
-from geosharp.quality.survey import survey
+from geosharp.quality.survey.cells import read_ms_on_pan
+from geosharp.quality.survey.maps import map_difference, map_dissent
+from geosharp.quality.survey.survey import survey
 from geosharp.raster.grid import Rect
 from geosharp.raster.scene import SceneReader, open_scene
 from geosharp.raster.source import Array, Mask

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from geosharp.quality.pictures import Stretch, center, choose_renderings, find_stretch
+from geosharp.quality.report.pictures import Stretch, center, choose_renderings, find_stretch
 from geosharp.raster.identity import SceneBand
 from geosharp.raster.sensors import SENSORS, Band, match_bands
 

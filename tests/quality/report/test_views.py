@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from geosharp.quality import survey as module
-from geosharp.quality.pictures import Stretch
-from geosharp.quality.survey import survey
-from geosharp.quality.views import Painter, show_scene, show_window
+from geosharp.quality.report.pictures import Stretch
+from geosharp.quality.report.views import Painter, show_scene, show_window
+from geosharp.quality.survey import survey as module
+from geosharp.quality.survey.survey import survey
 from geosharp.raster.grid import Rect
 from geosharp.raster.scene import Scene, SceneReader, open_scene
 from geosharp.raster.source import Array, Mask

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from geosharp.quality.report.content import Seams
-from geosharp.quality.seams import RUN, Steps
+from geosharp.quality.survey.seams import RUN, Steps
 from geosharp.raster.grid import Rect
 
 TILE, SIDE = 128, 512

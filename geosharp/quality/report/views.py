@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from geosharp.quality.cells import Floats, cut_by_ms, read_ms_on_pan
-from geosharp.quality.pictures import Stretch
 from geosharp.quality.protocol import Read
 from geosharp.quality.report.content import Layer, Spectra, View
-from geosharp.quality.survey import Survey
+from geosharp.quality.report.pictures import Stretch
+from geosharp.quality.survey.cells import Floats, cut_by_ms, read_ms_on_pan
+from geosharp.quality.survey.survey import Survey
 from geosharp.raster.grid import Rect
 from geosharp.raster.scene import SceneReader
 from geosharp.raster.source import Array, Mask

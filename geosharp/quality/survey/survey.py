@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from geosharp.errors import PairError
-from geosharp.quality.cells import Cells, Floats, Mask, cut_evenly, read_ms_on_pan
 from geosharp.quality.protocol import Read
-from geosharp.quality.seams import Steps
+from geosharp.quality.survey.cells import Cells, Floats, Mask, cut_evenly, read_ms_on_pan
+from geosharp.quality.survey.seams import Steps
 from geosharp.raster.grid import Rect
 from geosharp.raster.scene import SceneReader
 from geosharp.raster.source import Array

@@ -6,11 +6,11 @@ import numpy as np
 
 from geosharp.imaging.degradation import Degradation, degrade_bands
 from geosharp.imaging.resample import Axis
-from geosharp.quality.cells import Floats
 from geosharp.quality.protocol import Read
 from geosharp.quality.reduced import spans, tensors
 from geosharp.quality.report.content import Maps
-from geosharp.quality.survey import Survey
+from geosharp.quality.survey.cells import Floats
+from geosharp.quality.survey.survey import Survey
 from geosharp.raster.grid import Rect, tiles
 from geosharp.raster.scene import SceneReader
 

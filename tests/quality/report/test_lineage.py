@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from rasterio.transform import from_origin
 
-from geosharp.quality.lineage import describe_scene, find_pixel_size, read_lineage
+from geosharp.quality.report.lineage import describe_scene, find_pixel_size, read_lineage
 from geosharp.raster.scene import open_scene
 from tests.made import ORIGIN, make_pair
 

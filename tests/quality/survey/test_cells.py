@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from geosharp.quality.cells import cut_by_ms, cut_evenly, ms_index, read_ms_on_pan, sum_runs
+from geosharp.quality.survey.cells import cut_by_ms, cut_evenly, ms_index, read_ms_on_pan, sum_runs
 from geosharp.raster.grid import Rect, Relation
 from geosharp.raster.scene import SceneReader, open_scene
 from tests.made import make_pair
