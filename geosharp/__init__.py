@@ -13,31 +13,39 @@ from geosharp.errors import GeosharpError
 from geosharp.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from geosharp.calibration import calibrate
     from geosharp.evaluation import Evaluation, evaluate
     from geosharp.fusion import FuseResult, fuse
+    from geosharp.padm.calibration import Calibration, load_calibration
     from geosharp.raster.scene import Scene, open_scene
     from geosharp.reporting import ReportResult, report
 
 __all__ = [
+    "Calibration",
     "Evaluation",
     "FuseResult",
     "GeosharpError",
     "ReportResult",
     "Scene",
     "__version__",
+    "calibrate",
     "evaluate",
     "fuse",
+    "load_calibration",
     "open_scene",
     "report",
 ]
 
 _HOMES = {
+    "Calibration": "geosharp.padm.calibration",
     "Evaluation": "geosharp.evaluation",
     "FuseResult": "geosharp.fusion",
     "ReportResult": "geosharp.reporting",
     "Scene": "geosharp.raster.scene",
+    "calibrate": "geosharp.calibration",
     "evaluate": "geosharp.evaluation",
     "fuse": "geosharp.fusion",
+    "load_calibration": "geosharp.padm.calibration",
     "open_scene": "geosharp.raster.scene",
     "report": "geosharp.reporting",
 }

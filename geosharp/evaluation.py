@@ -6,7 +6,8 @@ import json
 import math
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -14,21 +15,26 @@ from typing import Self
 
 import numpy as np
 
+from geosharp.calibration import Learnt, learn
 from geosharp.engine.methods import METHODS
+from geosharp.engine.plan import Limits
 from geosharp.engine.stream import Progress, ProgressCallback
-from geosharp.errors import PairError, UsageError
-from geosharp.fusion import FilePath, Place, check_method, plan_fusion, write_fused
+from geosharp.errors import OutputError, PairError, ResourceError, UsageError
+from geosharp.fusion import Place, adopt, check_method, plan_fusion, write_fused
 from geosharp.imaging.computing import computing
 from geosharp.imaging.degradation import Degradation
-from geosharp.quality.protocol import FullScoring, Read, ReducedScoring, check_counted
-from geosharp.quality.reduced import reduce_scene, table_degradation
+from geosharp.padm.calibration import Calibration
+from geosharp.quality.coarsening import Read
+from geosharp.quality.protocol import FullScoring, ReducedScoring, check_counted, find_peak
+from geosharp.quality.reduced import reduce_scene
+from geosharp.quality.scores import tell_scores
 from geosharp.raster.area import Area, find_area
 from geosharp.raster.content import fused_content
 from geosharp.raster.fused import FusedImage, FusedReader, open_fused
 from geosharp.raster.grid import Rect
 from geosharp.raster.output import OutputFormat, SceneWriter
 from geosharp.raster.scene import Scene, SceneReader, open_scene
-from geosharp.raster.source import Array, Mask
+from geosharp.raster.source import Array, FilePath, Mask
 from geosharp.version import __version__
 
 PROTOCOLS = ("reduced", "full", "both")
@@ -43,18 +49,15 @@ Results = Mapping[str, Mapping[str, float]]
 class Evaluation:
     """Scores by protocol ("reduced", "full"), by method or file, by metric; see quality.scores.METRICS.
 
-    degradation: what the scene was coarsened with, and results are held against the MS with.
+    degradation: what the scene was coarsened with, and results are held against the MS with; learnt: what
+    methods took at full resolution; notes: what a user should know of what they learnt, and of the scores.
     """
 
     scene: Scene
     degradation: Degradation
+    learnt: Learnt
     protocols: Mapping[str, Results]
-
-    @property
-    def lacks_blocks(self) -> bool:
-        """Whether a score has no value, though pixels were scored."""
-        every = (row.values() for results in self.protocols.values() for row in results.values())
-        return any(math.isnan(value) for values in every for value in values)
+    notes: tuple[str, ...]
 
     def as_json(self) -> str:
         """All of it; scores without a finite value are words."""
@@ -65,6 +68,7 @@ class Evaluation:
             "bands": [band.name for band in self.scene.bands],
             "sensor": self.scene.sensor.title,
             "degradation": asdict(self.degradation),
+            "calibration": self.learnt.facts,
             "protocols": {
                 protocol: {
                     name: {metric: _finite(value) for metric, value in scores.items()}
@@ -86,6 +90,8 @@ def evaluate(
     bands: int | str | Sequence[int | str] | None = None,
     sensor: str | None = None,
     area: Place | None = None,
+    calibration: FilePath | Calibration = "auto",
+    align: bool = True,
     degradation: Degradation | None = None,
     threads: int | None = None,
     progress: ProgressCallback | None = None,
@@ -94,8 +100,10 @@ def evaluate(
     """Score methods, and finished files `fused`, on one scene.
 
     protocol: "reduced" (the scene is coarsened by its ratio, and its MS is the truth; methods alone),
-    "full" (no reference: how results agree with the MS and PAN) or "both". degradation: by default what
-    the sensor's table states. methods: all by default.
+    "full" (no reference: how results agree with the MS and PAN) or "both". calibration, align: as of `fuse`;
+    on the coarsened scene methods calibrate anew. degradation: what the scene is coarsened with and results
+    are held against, by default what calibration tells. methods: all by default. What each makes, a file per
+    method and protocol, is kept in the system's folder for temporary files (TMPDIR) until all are scored.
     """
     files = [fused] if isinstance(fused, str | os.PathLike) else list(fused)
     names = list(METHODS) if methods is None else list(methods)
@@ -112,12 +120,15 @@ def evaluate(
         results,
         protocol=protocol,
         part=part,
+        calibration=calibration,
+        align=align,
         degradation=degradation,
         threads=threads,
         progress=progress,
     )
-    if on_note is not None and evaluation.lacks_blocks:
-        on_note("n/a: what is made of blocks has no value, as no block of 32 x 32 pixels is valid as a whole")
+    if on_note is not None:
+        for note in evaluation.notes:
+            on_note(note)
     return evaluation
 
 
@@ -128,35 +139,71 @@ def evaluate_scene(
     *,
     protocol: str = "both",
     part: Area | None = None,
+    calibration: FilePath | Calibration = "auto",
+    align: bool = True,
     degradation: Degradation | None = None,
     threads: int | None = None,
     progress: ProgressCallback | None = None,
 ) -> Evaluation:
     """As `evaluate`, for a scene that is open and results by name. part: PAN pixels, all by default."""
     part = part or Area(scene.area)
-    degradation = degradation or table_degradation(scene)
+    learnt = learn(scene, calibration, align=align, progress=progress)
+    degradation, notes = degradation or learnt.degradation, list(learnt.notes)
     scored: dict[str, Results] = {}
-    with tempfile.TemporaryDirectory(prefix="geosharp-") as folder:
-        run = _Run(degradation, Path(folder), threads, progress)
+    with _scratch() as folder:
+        run = _Run(degradation, folder, threads, progress)
         if protocol != "full":
-            scored["reduced"] = _score_reduced(run, scene, methods, part)
+            coarse = _reduce(run, scene)
+            # Whatever is known of the scene: the coarse one was made with it, and methods are not to know.
+            anew = learn(
+                coarse, "sensor" if calibration == "sensor" else "auto", align=align, progress=progress
+            )
+            notes += [f"at reduced resolution: {note}" for note in anew.notes]
+            scored["reduced"] = _score_reduced(run, scene, coarse, anew, methods, part)
         if protocol != "reduced":
-            scored["full"] = _score_full(run, scene, methods, results, part)
-    return Evaluation(scene, degradation, MappingProxyType(scored))
+            scored["full"], counted = _score_full(run, scene, learnt, methods, results, part)
+            if counted is not None:
+                notes.append(counted)
+    notes += tell_scores(scored)
+    return Evaluation(scene, degradation, learnt, MappingProxyType(scored), tuple(notes))
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """A folder for what methods make; what cannot be written there is told by what would help."""
+    place = "the folder for temporary files"
+    needed = "room for one file per method, each as large as a result"
+    remedy = "set TMPDIR to a folder with more room, or score fewer methods or a part of the scene"
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="geosharp-")
+    except OSError as error:
+        raise ResourceError(place, f"cannot be used: {error.strerror or error}", needed, remedy) from error
+    with folder as path:
+        try:
+            yield Path(path)
+        except OutputError as error:
+            raise ResourceError(f"{place}, {Path(path).parent}", error.found, needed, remedy) from error
 
 
 @dataclass(frozen=True)
 class _Run:
+    """degradation: what scores are made with."""
+
     degradation: Degradation
     folder: Path
     threads: int | None
     progress: ProgressCallback | None
 
 
-def _score_reduced(run: _Run, scene: Scene, methods: Sequence[str], part: Area) -> Results:
-    """Every method on the coarse pair, against the MS."""
+def _reduce(run: _Run, scene: Scene) -> Scene:
     with computing():
-        coarse = reduce_scene(scene, run.degradation, run.folder)
+        return reduce_scene(scene, run.degradation, run.folder)
+
+
+def _score_reduced(
+    run: _Run, scene: Scene, coarse: Scene, learnt: Learnt, methods: Sequence[str], part: Area
+) -> Results:
+    """Every method on the coarse pair, against the MS."""
     rim = [math.ceil(BORDER * ratio) for ratio in scene.relation.ratio]
     area = coarse.area.intersect(scene.relation.ms_rect(part.rect)).grow(-rim[0], -rim[1])
     if min(area.shape) < 1:
@@ -168,26 +215,34 @@ def _score_reduced(run: _Run, scene: Scene, methods: Sequence[str], part: Area) 
         )
     on_ms = part.scaled(scene.relation.ratio, scene.relation.offset)
     try:
-        images = {name: _fuse(run, coarse, Area(coarse.area), name, "float32") for name in methods}
+        images = {name: _fuse(run, coarse, learnt, Area(coarse.area), name, "float32") for name in methods}
     except PairError as error:
         # Not by the names of files that nobody knows.
         raise PairError(
             f"{scene.pan.name} at reduced resolution", error.found, error.needed, error.remedy
         ) from error
-    results = {}
+    results, peak = {}, find_peak(scene, area)
     with SceneReader(scene) as reader, _Common(images, on_ms) as common:
         for name in images:
-            scoring = ReducedScoring(scene, area)
+            scoring = ReducedScoring(scene, peak)
             scoring.add(reader, common.reads(name), area)
             results[name] = check_counted(scoring.results())
     return results
 
 
 def _score_full(
-    run: _Run, scene: Scene, methods: Sequence[str], finished: Mapping[str, FusedImage], part: Area
-) -> Results:
-    """Finished results, then every method, on the PAN pixels of `part` that all results cover."""
-    rect = part.rect
+    run: _Run,
+    scene: Scene,
+    learnt: Learnt,
+    methods: Sequence[str],
+    finished: Mapping[str, FusedImage],
+    part: Area,
+) -> tuple[Results, str | None]:
+    """Finished results, then every method, on the PAN pixels of `part` that all results cover.
+
+    And a note of how many these are where a result does not cover all of them, or pixels are invalid.
+    """
+    rect, asked = part.rect, part.rect
     for name, image in finished.items():
         rect = rect.intersect(image.rect)
         if rect.empty:
@@ -198,14 +253,19 @@ def _score_full(
                 "score them one by one",
             )
     part = Area(rect, part.shape)
-    images = dict(finished) | {name: _fuse(run, scene, Area(rect), name, None) for name in methods}
-    results = {}
+    images = dict(finished) | {name: _fuse(run, scene, learnt, Area(rect), name, None) for name in methods}
+    results, note = {}, None
     with SceneReader(scene) as reader, _Common(images, part) as common, computing():
         for name in images:
             scoring = FullScoring(scene, run.degradation)
             scoring.add(reader, common.reads(name), rect)
             results[name] = check_counted(scoring.results())
-    return results
+            if rect != asked or scoring.counted < scoring.seen:
+                note = (
+                    f"full resolution: scored on {scoring.counted} of the {asked.width} x {asked.height} PAN "
+                    "pixels, those that are valid in MS, PAN and all results"
+                )
+    return results, note
 
 
 class _Common:
@@ -238,9 +298,10 @@ class _Common:
         return read
 
 
-def _fuse(run: _Run, scene: Scene, part: Area, method: str, dtype: str | None) -> FusedImage:
+def _fuse(run: _Run, scene: Scene, learnt: Learnt, part: Area, method: str, dtype: str | None) -> FusedImage:
     """`part` fused by `method` into a file of the run's folder."""
-    setup = plan_fusion(scene, part, method, dtype=dtype, threads=run.threads)
+    setup = plan_fusion(scene, part, method, dtype=dtype, limits=Limits(threads=run.threads))
+    setup = adopt(setup, learnt.degradation)
     # A name of its own for each protocol, too.
     out = run.folder / f"{method}-{setup.pixels.dtype}-{len(list(run.folder.iterdir()))}.tif"
     output = SceneWriter(out, fused_content(scene, part, setup.pixels, {}), _SCRATCH)

@@ -7,11 +7,13 @@ import logging
 import os
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from geosharp.calibration import Learnt, learn
 from geosharp.engine.methods import DEFAULT_METHOD, METHODS, Tell
-from geosharp.engine.plan import make_plan
+from geosharp.engine.plan import Limits, Plan, make_plan
 from geosharp.engine.setup import Setup
 from geosharp.engine.stream import ProgressCallback, stream
 from geosharp.errors import PairError, UsageError
@@ -22,14 +24,20 @@ from geosharp.raster.grid import Grid
 from geosharp.raster.output import OutputFormat, SceneWriter, check_target
 from geosharp.raster.output.creation import check_creation
 from geosharp.raster.output.preview import check_preview, write_preview
+from geosharp.raster.pixels import Pixels
 from geosharp.raster.scene import Scene, open_scene
+from geosharp.raster.source import FilePath
 from geosharp.version import __version__
 
-FilePath = str | os.PathLike[str]
+if TYPE_CHECKING:
+    from geosharp.imaging.degradation import Degradation
+    from geosharp.padm.calibration import Calibration
+
 Place = FilePath | Sequence[float]
 
 DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
 EXTENTS = ("intersection", "pan")
+_FREE = Limits()
 
 _log = logging.getLogger(__name__)
 
@@ -37,7 +45,8 @@ _log = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class FuseResult:
     """What a fusion did. grid: the result's; tiles: how many held valid pixels; warnings: what a
-    user should know of the scene; preview: the quick look's path where one was asked for."""
+    user should know of the scene; preview: the quick look's path where one was asked for; calibration: of
+    the scene, None where the method or the caller wants none."""
 
     path: Path
     grid: Grid
@@ -46,6 +55,7 @@ class FuseResult:
     method: str
     warnings: tuple[str, ...]
     preview: Path | None = None
+    calibration: Calibration | None = None
 
 
 def fuse(
@@ -69,6 +79,8 @@ def fuse(
     tile: int | None = None,
     threads: int | None = None,
     max_memory: int | None = None,
+    calibration: FilePath | Calibration = "auto",
+    align: bool = True,
     progress: ProgressCallback | None = None,
     on_note: Tell | None = None,
 ) -> FuseResult:
@@ -77,7 +89,9 @@ def fuse(
     method: exp, brovey, gsa, glp or glp-hpm. bands: which MS bands in which order, by 1-based
     number or name. weights: of brovey, one per band. area: (left, bottom, right, top) in PAN's CRS
     or a GeoJSON file. extent: "intersection" of PAN and MS, or all of "pan". dtype: MS's unless given.
-    creation: GeoTIFF creation options. max_memory in bytes. on_note: called with what a user should
+    creation: GeoTIFF creation options. max_memory in bytes. calibration: of the methods but exp and
+    brovey: "auto" learns it from the scene, "sensor" takes the sensor's published values, or a saved one;
+    align: whether MS goes where calibration finds its content. on_note: called with what a user should
     know as soon as it is known; the result holds it all. Raises a GeosharpError that says what
     to do; `out` appears complete or not at all.
     """
@@ -85,7 +99,8 @@ def fuse(
     # What can be refused without a look at the scene is refused first.
     form = OutputFormat(cog=cog, overviews=overviews, mask=mask, creation=creation or {})
     check_creation(form)
-    check_target(Path(out), overwrite=overwrite, inputs=_names(pan, ms))
+    inputs = _names(pan, ms)
+    check_target(Path(out), overwrite=overwrite, inputs=inputs)
     setup = prepare(
         pan,
         ms,
@@ -103,7 +118,8 @@ def fuse(
     )
     scene = setup.scene
     # A VRT or URI names other files than it is called; none of them may be replaced.
-    inputs = [*_names(pan, ms), *(file for source in (scene.pan, *scene.ms) for file in source.files)]
+    inputs += [file for source in (scene.pan, *scene.ms) for file in source.files]
+    check_target(Path(out), overwrite=overwrite, inputs=inputs)
     quick_look = None if preview is None else Path(preview)
     if quick_look is not None:
         check_preview(quick_look, overwrite=overwrite, inputs=inputs)
@@ -112,11 +128,18 @@ def fuse(
     # No argument that decides pixels, but whoever looks for seams must know where they would be.
     chosen["tile"] = setup.plan.tile
     lineage = _lineage(scene, method, _names(pan, ms), extent, chosen)
-    content = fused_content(scene, setup.plan.area, setup.pixels, lineage)
-    output = SceneWriter(Path(out), content, form, overwrite=overwrite, inputs=inputs)
     notes = _Notes(on_note)
     for note in preliminary_notes(setup):
         notes.add(note)
+    learnt: Learnt | None = None
+    if METHODS[method].calibrated:
+        learnt = learn(scene, calibration, align=align, progress=progress)
+        setup = adopt(setup, learnt.degradation)
+        lineage["GEOSHARP_CALIBRATION"] = json.dumps(learnt.facts)
+        for note in learnt.notes:
+            notes.add(note)
+    content = fused_content(scene, setup.plan.area, setup.pixels, lineage)
+    output = SceneWriter(Path(out), content, form, overwrite=overwrite, inputs=inputs)
     filled = write_fused(setup, output, notes.add, progress)
     if quick_look is not None:
         write_preview(output.path, quick_look, overwrite=overwrite)
@@ -128,6 +151,7 @@ def fuse(
         method=method,
         warnings=tuple(notes.told),
         preview=quick_look,
+        calibration=None if learnt is None else learnt.calibration,
     )
 
 
@@ -149,7 +173,7 @@ def prepare(
 ) -> Setup:
     """Decide all of a fusion that can be before a pixel is read; arguments as of `fuse`.
 
-    bits: of an integer result, fewer than its type has.
+    bits: of an integer result, fewer than its type has. See `adopt` for what pixels tell.
     """
     _check_choice("--extent", extent, EXTENTS)
     if dtype is not None:
@@ -167,9 +191,7 @@ def prepare(
         weights=weights,
         dtype=dtype,
         bits=bits,
-        tile=tile,
-        threads=threads,
-        max_memory=max_memory,
+        limits=Limits(tile, threads, max_memory),
     )
 
 
@@ -181,24 +203,37 @@ def plan_fusion(
     weights: Sequence[float] | None = None,
     dtype: str | None = None,
     bits: int | None = None,
-    tile: int | None = None,
-    threads: int | None = None,
-    max_memory: int | None = None,
+    limits: Limits = _FREE,
 ) -> Setup:
     """As `prepare`, for `part` of a scene that is open."""
     METHODS[method].check(scene, weights)
     pixels = fused_pixels(scene, part, dtype, bits)
-    plan = make_plan(
-        scene,
-        part,
-        METHODS[method].size_rules(scene),
-        pixels.dtype,
-        tensors=METHODS[method].tensors,
-        tile=tile,
-        threads=threads,
-        max_memory=max_memory,
-    )
-    return Setup(scene, method, pixels, plan, weights)
+    return Setup(scene, method, pixels, _plan(scene, part, method, pixels, limits), weights)
+
+
+def adopt(setup: Setup, degradation: Degradation) -> Setup:
+    """The setup with what is known of the scene: MS lies where its content is, and methods take its kernels.
+
+    As it was where the method takes neither.
+    """
+    if not METHODS[setup.method].calibrated:
+        return setup
+    scene, plan = setup.scene.aligned(degradation.shift), setup.plan
+    plan = _plan(scene, plan.area, setup.method, setup.pixels, plan.limits, degradation)
+    return replace(setup, scene=scene, plan=plan, degradation=degradation)
+
+
+def _plan(
+    scene: Scene,
+    part: Area,
+    method: str,
+    pixels: Pixels,
+    limits: Limits,
+    degradation: Degradation | None = None,
+) -> Plan:
+    how = METHODS[method]
+    rules = how.size_rules(scene, degradation)
+    return make_plan(scene, part, rules, pixels.dtype, tensors=how.tensors, limits=limits)
 
 
 def write_fused(

@@ -11,10 +11,10 @@ import numpy as np
 
 from geosharp.engine.methods import DEFAULT_METHOD
 from geosharp.engine.setup import Setup
-from geosharp.fusion import FilePath, Place, preliminary_notes, prepare
+from geosharp.fusion import Place, preliminary_notes, prepare
 from geosharp.raster.grid import Rect
 from geosharp.raster.scene import Scene, SceneReader
-from geosharp.raster.source import Source
+from geosharp.raster.source import FilePath, Source
 
 _LOOKS = 5  # windows a side that are read to see how many bits are used
 

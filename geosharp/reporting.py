@@ -8,41 +8,43 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, CancelledError, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from geosharp.calibration import Learnt, learn
 from geosharp.engine.methods import METHODS
 from geosharp.engine.ondemand import MethodReader
 from geosharp.engine.plan import available_cores
 from geosharp.engine.setup import Setup
 from geosharp.engine.stream import Job, Progress, ProgressCallback
-from geosharp.errors import PairError
-from geosharp.fusion import FilePath, plan_fusion
+from geosharp.errors import InputError, OutputError, PairError
+from geosharp.fusion import adopt, plan_fusion
 from geosharp.imaging.computing import computing
-from geosharp.quality.protocol import FullScoring, Read, check_counted
-from geosharp.quality.reduced import table_degradation
-from geosharp.quality.report.content import Band, Maps, ReportData, Score, Scores, View
+from geosharp.padm.calibration import Calibration
+from geosharp.quality.coarsening import Read
+from geosharp.quality.protocol import FullScoring, check_counted
+from geosharp.quality.report.content import Band, Fact, ReportData, Score, Scores, View
 from geosharp.quality.report.lineage import Lineage, describe_scene, find_pixel_size, read_lineage
 from geosharp.quality.report.page import render
 from geosharp.quality.report.pictures import center, choose_renderings, find_stretch
 from geosharp.quality.report.views import Painter, show_scene, show_window
 from geosharp.quality.scores import METRICS
 from geosharp.quality.survey.cells import read_ms_on_pan
-from geosharp.quality.survey.maps import map_difference, map_dissent
+from geosharp.quality.survey.maps import Maps, map_difference, map_dissent
 from geosharp.quality.survey.places import choose_windows, spread_windows
 from geosharp.quality.survey.samples import Samples, count_values, take_samples
-from geosharp.quality.survey.survey import Survey, survey
+from geosharp.quality.survey.survey import Survey, name_unit, survey
 from geosharp.raster.area import Area
 from geosharp.raster.environment import gdal_settings
 from geosharp.raster.fused import FusedImage, FusedReader, open_fused
 from geosharp.raster.grid import Rect
 from geosharp.raster.output.text import HTML_SUFFIXES, check_text, write_text
 from geosharp.raster.scene import Scene, SceneReader, open_scene
-from geosharp.raster.source import Array, Mask, describe
+from geosharp.raster.source import Array, FilePath, Mask, describe
 
 # What every result is held against.
 BASELINES = {"exp": "Interpolation (exp)", "glp": "glp"}
@@ -50,6 +52,8 @@ _WINDOW, _WINDOWS = 512, 6
 # Scored, and compared with the MS by its kernel, up to so many windows' pixels; else in so many windows.
 _SCORED, _SCORINGS = 1024, 16
 _CACHE = 256 * 2**20
+# Tools fill with the lowest float32, or some number near it; no sensor measures such values.
+_FILL = -1e37
 
 Tell = Callable[[str], None]
 
@@ -74,13 +78,17 @@ class _Run:
         scene: Scene,
         image: FusedImage,
         lineage: Lineage,
+        learnt: Learnt,
         tell: Tell | None,
         progress: ProgressCallback | None,
     ) -> None:
-        self.scene = scene
+        # As the geotransforms say, and with its MS where the content lies.
+        self.placed = scene
+        self.scene = scene.aligned(learnt.degradation.shift)
         self.image = image
         self.lineage = lineage
-        self.degradation = table_degradation(scene)
+        self.learnt = learnt
+        self.degradation = learnt.degradation
         # PAN pixels that PAN, MS and result have in common.
         self.rect = image.rect.intersect(scene.area)
         self.places = spread_windows(self.rect, _SCORED, _SCORINGS)
@@ -127,12 +135,15 @@ def report(
     bands: int | str | Sequence[int | str] | None = None,
     sensor: str | None = None,
     overwrite: bool = False,
+    calibration: FilePath | Calibration = "auto",
+    align: bool = True,
     progress: ProgressCallback | None = None,
     on_note: Tell | None = None,
 ) -> ReportResult:
     """Show how good `fused`, a result of geosharp or any other tool, is: one HTML page `out`, under 15 MB.
 
-    bands, sensor: as of `fuse`; by default what the result's tags say that it was made with. Every pixel is
+    bands, sensor: as of `fuse`; by default what the result's tags say that it was made with. calibration,
+    align: as of `fuse`: what the result, and glp beside it, is held against. Every pixel is
     looked at once; scores of a large scene come from windows spread over it. Raises a GeosharpError that
     says what to do; `out` appears complete or not at all.
     """
@@ -140,13 +151,16 @@ def report(
     inputs = [os.fspath(name) for name in (fused, pan, *([ms] if isinstance(ms, str | os.PathLike) else ms))]
     check_report(out, overwrite=overwrite, inputs=inputs)
     lineage = read_lineage(describe(fused, "result").tags.get("", {}))
+    _check_order(pan)
     scene = open_scene(
         pan, ms, bands=lineage.bands if bands is None else bands, sensor=sensor or lineage.sensor
     )
-    run = _Run(scene, open_fused(fused, scene), lineage, on_note, progress)
-    inputs += [file for source in (run.image.source, scene.pan, *scene.ms) for file in source.files]
+    image = open_fused(fused, scene)
+    inputs += [file for source in (image.source, scene.pan, *scene.ms) for file in source.files]
     check_report(out, overwrite=overwrite, inputs=inputs)
-    for note in scene.notes:
+    learnt = learn(scene, calibration, align=align, progress=progress)
+    run = _Run(scene, image, lineage, learnt, on_note, progress)
+    for note in (*scene.notes, *learnt.notes):
         run.note(note)
     if not lineage.tile_known:
         run.note(f"the result does not tell its tiles: seams are sought every {lineage.tile} PAN pixels")
@@ -159,7 +173,21 @@ def report(
 
 def check_report(out: FilePath, *, overwrite: bool = False, inputs: Sequence[str | Path] = ()) -> None:
     """Refuse a path that no report can or must be written to."""
+    if Path(out).is_dir():
+        raise OutputError(out, "is a folder", "the path of a page", "add a file name, such as report.html")
     check_text(Path(out), HTML_SUFFIXES, overwrite=overwrite, inputs=inputs)
+
+
+def _check_order(pan: FilePath) -> None:
+    """Refuse an MS or a result in PAN's place."""
+    source = describe(pan, "PAN")
+    if (count := len(source.bands)) > 1:
+        raise InputError(
+            source.name,
+            f"{count} bands",
+            "a panchromatic image of one band as PAN",
+            "check the order of the arguments: the result comes first, then PAN, then MS",
+        )
 
 
 @dataclass(frozen=True)
@@ -193,22 +221,25 @@ def _gather(run: _Run, title: str) -> ReportData:
         for future in wait(under_way, return_when=FIRST_EXCEPTION).done:
             future.result()
         seen, samples, maps, views = looked.result()
+        _tell_fill(run, samples)
         scores = _tabulate(run, scored)
-    names, sensor = [band.name for band in scene.bands], scene.sensor.title
+    names, sensor, unit = [band.name for band in scene.bands], scene.sensor.title, name_unit(scene)
+    plural = "" if len(names) == 1 else "s"
     return ReportData(
         title=title,
         views=views,
         method=run.lineage.method,
-        summary=f"{run.label}: {rect.width} x {rect.height} pixels, {len(names)} bands, {sensor}.",
+        summary=f"{run.label}: {rect.width} x {rect.height} pixels, {len(names)} band{plural}, {sensor}.",
         bands=tuple(Band(band.name, center(band)) for band in scene.bands),
         pixel_size=find_pixel_size(scene),
-        scene=describe_scene(scene),
+        unit=unit,
+        scene=(*describe_scene(scene), Fact("Calibration", run.learnt.summary)),
         parameters=run.lineage.parameters,
         lineage=run.lineage.facts,
         scores=scores,
         maps=maps,
         histograms=count_values(samples, names),
-        seams=seen.steps.measure(run.lineage.tile, scene.relation.ratio),
+        seams=replace(seen.steps.measure(run.lineage.tile, scene.relation.ratio), unit=unit),
     )
 
 
@@ -220,6 +251,17 @@ def _look(run: _Run, handles: _Handles) -> tuple[Survey, Samples, tuple[Maps, ..
         exact = len(run.places) == 1
         maps = map_difference(reader, fused, run.degradation, seen, exact=exact), map_dissent(reader, seen)
         return seen, samples, maps, _show(run, handles, seen, samples)
+
+
+def _tell_fill(run: _Run, samples: Samples) -> None:
+    """Say where values can only be meant to stand for none."""
+    found = {"MS": samples.ms, "PAN": samples.pan, "the result": samples.fused}
+    lowest = {name: float(values.min()) for name, values in found.items() if values.size}
+    if filled := {name: value for name, value in lowest.items() if value < _FILL}:
+        run.note(
+            f"{min(filled.values()):.8g} in {', '.join(filled)} looks like a no-data value that nothing "
+            "tells of: declare it (gdal_edit.py -a_nodata)"
+        )
 
 
 def _show(run: _Run, handles: _Handles, seen: Survey, samples: Samples) -> tuple[View, ...]:
@@ -270,7 +312,7 @@ def _tabulate(run: _Run, scored: Mapping[str, Future[dict[str, float] | str]]) -
 
 def _prepare(run: _Run, method: str) -> tuple[Setup, Job]:
     """A method with its scene-wide constants."""
-    setup = plan_fusion(run.scene, Area(run.rect), method)
+    setup = adopt(plan_fusion(run.placed, Area(run.rect), method), run.degradation)
     return setup, METHODS[method].make_job(setup, lambda _: None)
 
 
@@ -288,7 +330,8 @@ def _common(reader: SceneReader, fused: Read, other: Read) -> Read:
 
     def read(rect: Rect) -> tuple[Array, Mask | None]:
         data, own = other(rect)
-        valid = own, fused(rect)[1], reader.read_pan(rect)[1], read_ms_on_pan(reader, rect)[1]
+        reported = own if other is fused else fused(rect)[1]
+        valid = own, reported, reader.read_pan(rect)[1], read_ms_on_pan(reader, rect)[1]
         there = [mask.all(0) for mask in valid if mask is not None]
         return data, np.broadcast_to(np.logical_and.reduce(there), data.shape) if there else None
 

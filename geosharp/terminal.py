@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from geosharp.engine.stream import Progress, ProgressCallback
     from geosharp.evaluation import Evaluation
     from geosharp.fusion import FuseResult
+    from geosharp.padm.calibration import Calibration
+    from geosharp.raster.scene import Scene
 
 _PIPE_WIDTH = 160  # columns of a table in a pipe
 _PLAIN_INTERVAL = 5.0  # seconds between lines in a pipe
@@ -200,6 +202,40 @@ def _score_table(
     return table
 
 
+def format_calibration(calibration: Calibration, scene: Scene) -> str:
+    """What was learnt of the scene, beside what its sensor is said to do."""
+    operator, errors = calibration.operator, calibration.errors
+    down, right = (f"{each:+.2f}" for each in operator.shift)
+    if errors is not None:
+        down, right = f"{down} (+-{errors[2]:.2f})", f"{right} (+-{errors[3]:.2f})"
+    text = io.StringIO()
+    console = Console(file=text, highlight=False, width=_PIPE_WIDTH)
+    table = Table(title=f"Nyquist gains, {scene.sensor.title}", title_justify="left", box=SIMPLE_HEAD)
+    for heading in ("band", "rows", "columns", "published", "part in PAN", "DN per DN of PAN", "explained"):
+        table.add_column(heading, justify="left" if heading == "band" else "right")
+    for band, known in zip(calibration.bands, scene.bands, strict=True):
+        table.add_row(
+            Text(band.name),
+            *(f"{gain:.3f}" for gain in band.gains),
+            f"{known.optics.gain:.3f}",
+            f"{band.weight:.3f}",
+            f"{band.injection:.3f}",
+            f"{band.explained:.1%}",
+        )
+    rows, cols = operator.gains
+    table.add_row("all together", f"{rows:.3f}", f"{cols:.3f}", "", "", "", f"{calibration.explained:.1%}")
+    console.print(table)
+    table_explained = f"{calibration.table_explained:.1%} with the published values and no shift"
+    lines = {
+        "verdict": calibration.verdict,
+        "MS on PAN": f"{down} rows, {right} columns in PAN pixels from where the geotransforms put it",
+        "explained": f"{calibration.explained:.1%} of PAN's detail at MS resolution; {table_explained}",
+        "learnt from": f"{calibration.count} MS pixels",
+    }
+    told = "\n".join(f"{name:<12} {value}" for name, value in lines.items())
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n" + told
+
+
 def format_info(seen: dict[str, Any]) -> str:
     """`preflight.inspect`'s findings, a line each."""
     plan, common = seen["plan"], seen["common_area"]
@@ -248,7 +284,8 @@ def _file_line(file: dict[str, Any]) -> str:
 
 
 def _rate(p: Progress) -> str:
-    return f"{p.pixels / 1e6 / max(p.seconds, 1e-9):.1f} MPix/s"
+    """What is learnt from a sample has none."""
+    return f"{p.pixels / 1e6 / max(p.seconds, 1e-9):.1f} MPix/s" if p.stage != "calibrate" else ""
 
 
 def _plain_lines(put: Callable[[str], None]) -> ProgressCallback:
@@ -260,6 +297,7 @@ def _plain_lines(put: Callable[[str], None]) -> ProgressCallback:
             return
         last = time.monotonic()
         left = p.seconds / p.pixels * (p.total_pixels - p.pixels) if p.pixels else 0.0
-        put(f"{p.stage}: {p.pixels / p.total_pixels:.0%}, {_rate(p)}, {left:.0f} s left")
+        parts = f"{p.pixels / p.total_pixels:.0%}", _rate(p), f"{left:.0f} s left"
+        put(f"{p.stage}: {', '.join(part for part in parts if part)}")
 
     return show

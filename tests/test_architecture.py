@@ -28,17 +28,18 @@ RANKS = {
     "hfreqdiff": 2,
     "quality": 2,
     "engine": 3,
-    "fusion": 4,
-    "training": 4,
-    "evaluation": 5,  # scores what they make
-    "preflight": 5,  # tells what the verbs would do
-    "demo": 5,  # shows what they do
-    "reporting": 6,  # shows what evaluation scores
-    "archive": 7,
-    "terminal": 8,
-    "cli": 9,
-    "__main__": 10,
-    "__init__": 11,
+    "calibration": 4,
+    "fusion": 5,
+    "training": 5,
+    "evaluation": 6,  # scores what they make
+    "preflight": 6,  # tells what the verbs would do
+    "demo": 6,  # shows what they do
+    "reporting": 7,  # shows what evaluation scores
+    "archive": 8,
+    "terminal": 9,
+    "cli": 10,
+    "__main__": 11,
+    "__init__": 12,
 }
 # Libraries that only some rooms may import; an empty set closes every room.
 ONLY_IN = {

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import rasterio
 
-from geosharp import fuse
-from geosharp.errors import GeosharpError, PairError, UsageError
-from geosharp.evaluation import evaluate
+from geosharp import evaluation
+from geosharp.errors import GeosharpError, OutputError, PairError, ResourceError, UsageError
 from geosharp.imaging.degradation import Degradation
 from tests.made import ORIGIN, make_pair
+from tests.quick import evaluate, fuse
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +57,7 @@ def test_all_are_scored_on_the_pixels_that_all_cover(tmp_path: Path, pair: tuple
 
 def test_the_degradation_given_is_the_one_held_against(pair: tuple[Path, Path]) -> None:
     sharp, blurred = (
-        evaluate(*pair, methods=["exp"], degradation=Degradation((gain,) * 4, 0.15)).protocols
+        evaluate(*pair, methods=["exp"], degradation=Degradation.alike([gain] * 4, 0.15)).protocols
         for gain in (0.5, 0.05)
     )
     assert sharp["reduced"]["exp"]["psnr"] > blurred["reduced"]["exp"]["psnr"] + 0.5
@@ -132,3 +134,100 @@ def test_results_that_do_not_meet_are_refused(tmp_path: Path, pair: tuple[Path, 
     ]
     with pytest.raises(PairError, match="no pixel in common"):
         evaluate(*pair, fused=files, methods=["exp"], protocol="full")
+
+
+def test_bands_in_another_order_are_told_by_their_names(tmp_path: Path) -> None:
+    pair = make_pair(tmp_path, pan_shape=(256, 256))
+    with rasterio.open(pair[1], "r+") as raster:
+        raster.descriptions = ("blue", "green", "red", "nir")
+    turned = fuse(*pair, tmp_path / "turned.tif", method="exp", bands=[4, 3, 2, 1]).path
+    scores = evaluate(*pair, fused=turned, methods=["exp"], protocol="full").protocols["full"]
+    assert scores["turned.tif"] == pytest.approx(scores["exp"], rel=1e-9)
+
+
+def make_flat(folder: Path, level: int) -> tuple[Path, Path]:
+    """A pair whose PAN is flat and whose first band is everywhere `level`."""
+    pan, ms = make_pair(folder, pan_shape=(256, 256))
+    for path, bands in ((pan, [1]), (ms, [1])):
+        with rasterio.open(path, "r+") as raster:
+            for band in bands:
+                raster.write(np.full(raster.shape, 500 if path == pan else level, np.uint16), band)
+    return pan, ms
+
+
+def test_absent_scores_are_told_with_their_reasons(tmp_path: Path) -> None:
+    notes: list[str] = []
+    pair = make_flat(tmp_path, 500)
+    evaluation = evaluate(*pair, methods=["exp"], protocol="full", on_note=notes.append)
+    assert math.isnan(evaluation.protocols["full"]["exp"]["d_rho"])
+    assert any(note.startswith("no D_rho: PAN is flat") for note in notes)
+    assert "no D_S regression: PAN is flat" in notes
+    assert not any("32 x 32" in note for note in notes)
+    assert set(evaluation.notes) <= set(notes)
+
+
+def test_without_whole_blocks_that_is_the_reason(tmp_path: Path, pair: tuple[Path, Path]) -> None:
+    with rasterio.open(fuse(*pair, tmp_path / "fused.tif", method="exp").path, "r+", nodata=0) as raster:
+        image = raster.read()
+        image[:, ::40, ::40] = 0
+        raster.write(image)
+        raster.nodata = 0
+    notes = evaluate(*pair, fused=tmp_path / "fused.tif", methods=[], protocol="full").notes
+    assert any(note.startswith("no HQNR, D_lambda: no block of 32 x 32 MS pixels") for note in notes)
+    assert not any("PAN is flat" in note for note in notes)
+
+
+def test_it_is_told_how_many_pixels_were_scored_where_not_all_could_be(
+    tmp_path: Path, pair: tuple[Path, Path]
+) -> None:
+    x, y = ORIGIN
+    part = fuse(*pair, tmp_path / "part.tif", method="exp", area=f"{x},{y - 256},{x + 256},{y}").path
+
+    def counted(**given: object) -> list[str]:
+        evaluation = evaluate(*pair, protocol="full", **{"methods": ["exp"], **given})  # type: ignore[arg-type]
+        return [note for note in evaluation.notes if "scored on" in note]
+
+    assert counted() == []
+    (note,) = counted(fused=part)
+    assert "of the 640 x 512 PAN pixels" in note
+    number = int(note.split("scored on ")[1].split()[0])
+    assert 200**2 < number <= 256**2
+    with rasterio.open(part, "r+") as raster:
+        raster.nodata = 0
+        image = raster.read()
+        image[:, 100:110, 100:110] = 0
+        raster.write(image)
+    (note,) = counted(fused=part, methods=[])
+    assert int(note.split("scored on ")[1].split()[0]) == number - 100
+
+
+def test_a_full_folder_for_temporary_files_is_named_with_what_helps(
+    tmp_path: Path, pair: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OutputError(tmp_path / "exp.tif", "cannot be written: no room", "10 MB", "free some space")
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(evaluation, "write_fused", full)
+    with pytest.raises(ResourceError, match="TMPDIR") as refusal:
+        evaluate(*pair, methods=["exp"], protocol="full")
+    assert str(tmp_path) in refusal.value.subject
+    assert "one file per method" in refusal.value.needed
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "none"))
+    with pytest.raises(ResourceError, match="TMPDIR"):
+        evaluate(*pair, methods=["exp"])
+
+
+def test_the_scale_of_the_truth_is_sought_once(
+    pair: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+    seek = evaluation.find_peak
+
+    def count(*given: Any) -> float:
+        calls.append(given)
+        return seek(*given)
+
+    monkeypatch.setattr(evaluation, "find_peak", count)
+    evaluate(*pair, methods=["exp", "glp"], protocol="reduced")
+    assert len(calls) == 1

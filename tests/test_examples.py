@@ -85,8 +85,9 @@ def test_speed_script_prints_its_tables(tmp_path: Path) -> None:
         assert row in text
 
 
-def test_memory_script_prints_a_row_per_size(tmp_path: Path) -> None:
-    text = run("memory", "--sizes", "256,512", "--method", "exp", "--folder", tmp_path)
+@pytest.mark.parametrize("what", [["--method", "exp"], ["--command", "calibrate"]])
+def test_memory_script_prints_a_row_per_size(tmp_path: Path, what: list[str]) -> None:
+    text = run("memory", "--sizes", "256,512", *what, "--folder", tmp_path)
     assert [line.split()[0] for line in text.splitlines()[2:]] == ["256", "512"]
 
 
@@ -100,7 +101,7 @@ def test_quality_script_scores_every_method_by_both_protocols(tmp_path: Path, sc
     assert text.count("| ikonos_urban | glp |") == 2
     assert text.count("| exp |") == 3
     told = json.loads(scores.read_text())["ikonos_urban"]
-    assert told["degradation"] == {"gains": [0.5] * 4, "pan_gain": 0.5, "shift": [0.5, 0.25]}
+    assert told["degradation"] == {"gains": [[0.5, 0.5]] * 4, "pan_gain": [0.5, 0.5], "shift": [0.5, 0.25]}
     assert run("quality", *arguments) == text
     known = json.loads(quality.TABLE.read_text())
     assert all(0.02 <= scene["gain"] <= 0.7 and len(scene["shift"]) == 2 for scene in known.values())

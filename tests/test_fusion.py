@@ -22,12 +22,13 @@ from rasterio.rpc import RPC
 from rasterio.transform import from_origin
 
 import geosharp
-from geosharp import GeosharpError, fuse
+from geosharp import GeosharpError
 from geosharp.engine.stream import Progress
 from geosharp.errors import OutputError, PairError, ResourceError, UsageError
 from geosharp.fusion import prepare
 from geosharp.raster.scene import Scene, open_scene
 from tests.made import ORIGIN, make_pair, texture, write_raster
+from tests.quick import fuse
 
 METHODS = ("exp", "brovey", "gsa", "glp", "glp-hpm")
 
@@ -316,7 +317,7 @@ def test_landsats_offset_is_worth_decibels(tmp_path: Path, monkeypatch: pytest.M
 
     def ignore_offset(*args: Any, **options: Any) -> Scene:
         scene = open_scene(*args, **options)
-        return replace(scene, relation=replace(scene.relation, offset=(2.0, 0.0)))
+        return replace(scene, placed=replace(scene.placed, offset=(2.0, 0.0)))
 
     monkeypatch.setattr("geosharp.fusion.open_scene", ignore_offset)
     ignored = psnr(fuse(pan_path, ms_path, tmp_path / "ignored.tif").path)

@@ -14,16 +14,16 @@ import pytest
 import rasterio
 from rasterio.transform import from_origin
 
-from geosharp import fuse, report, reporting
+from geosharp import reporting
 from geosharp.engine.stream import Progress
-from geosharp.errors import GeosharpError, OutputError, PairError, UsageError
-from geosharp.evaluation import evaluate
+from geosharp.errors import GeosharpError, InputError, OutputError, PairError, UsageError
 from geosharp.quality.report.content import ReportData
 from geosharp.quality.report.page import LIMIT
 from geosharp.quality.scores import METRICS
 from geosharp.quality.survey import survey
 from geosharp.raster.grid import Rect
 from tests.made import ORIGIN, make_pair, write_raster
+from tests.quick import evaluate, fuse, report
 
 
 @pytest.fixture(scope="module")
@@ -216,7 +216,7 @@ def test_what_is_refused_is_refused_before_any_work(
     with pytest.raises(UsageError, match=r"\.html"):
         report(fused, *pair, tmp_path / "report.tif")
     with pytest.raises(PairError, match="4 bands in the result and 2 in MS"):
-        report(fused, *pair, tmp_path / "a.html", bands=[1, 2])
+        report(fused, *pair, tmp_path / "a.html", bands=[1, 2], sensor="unknown")
     with pytest.raises(PairError, match="pixels of 4 where PAN's are 1"):
         report(pair[1], *pair, tmp_path / "a.html")
     with pytest.raises(GeosharpError, match="no such file"):
@@ -272,3 +272,65 @@ def test_a_seam_in_a_result_is_found(
     report(seamed, *pair, tmp_path / "report.html")
     assert shown[0].seams is not None
     assert shown[0].seams.z > 3
+
+
+def test_floats_are_not_called_digital_numbers(tmp_path: Path, shown: list[ReportData]) -> None:
+    pair = make_pair(tmp_path, pan_shape=(128, 128), dtype="float32")
+    out = tmp_path / "report.html"
+    report(fuse(*pair, tmp_path / "out.tif", method="exp").path, *pair, out)
+    (data,) = shown
+    assert data.seams is not None
+    assert {data.unit, data.seams.unit, data.maps[0].unit} == {"units of MS"}
+
+
+def test_an_undeclared_collar_is_reported_and_told(tmp_path: Path, shown: list[ReportData]) -> None:
+    pair = make_pair(tmp_path, pan_shape=(256, 256), dtype="float32")
+    for path in pair:
+        with rasterio.open(path, "r+") as raster:
+            image = raster.read()
+            image[:, :, : image.shape[2] // 8] = -3.4028235e38
+            raster.write(image)
+    out = fuse(*pair, tmp_path / "out.tif", method="glp").path
+    result = report(out, *pair, tmp_path / "report.html")
+    assert any("-3.4028235e+38 in MS, PAN" in note for note in result.warnings)
+    assert len(shown[0].scores) == 1
+
+
+def test_no_folder_stands_on_the_page(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.mkdir()
+    pair = make_pair(secret, pan_shape=(128, 128))
+    out = fuse(*pair, secret / "out.tif", method="exp").path
+    page = report(out, *pair, tmp_path / "report.html").path.read_text()
+    assert "out.tif" in page
+    assert "pan.tif" in page
+    assert "secret" not in page
+
+
+def test_files_in_the_wrong_order_and_a_folder_are_told_what_to_do(
+    tmp_path: Path, pair: tuple[Path, Path], fused: Path
+) -> None:
+    with pytest.raises(InputError, match="the result comes first, then PAN, then MS"):
+        report(pair[0], pair[1], fused, tmp_path / "a.html")
+    with pytest.raises(OutputError, match=r"such as report\.html"):
+        report(fused, *pair, tmp_path)
+
+
+def test_the_result_is_read_once_where_it_is_scored(
+    tmp_path: Path, pair: tuple[Path, Path], fused: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[Rect] = []
+
+    def scored(run: Any, handles: Any, name: str) -> str:
+        def read(rect: Rect) -> Any:
+            reads.append(rect)
+            return handles.fused(rect)
+
+        common = reporting._common(handles.reader, read, read if name == "gsa" else handles.results[name])
+        common(Rect(0, 0, 64, 64))
+        return "not scored"
+
+    monkeypatch.setattr(reporting, "_score", scored)
+    report(fused, *pair, tmp_path / "report.html")
+    # Once for itself, and once for the mask of each of two others.
+    assert len(reads) == 3

@@ -61,7 +61,8 @@ def _error(folder: Path, ms_crs: str, ms_at: Affine, ms_shape: tuple[int, int], 
         xs, ys = (np.reshape(values, ms_shape) for values in there)
     ms = _write(folder / "ms.tif", np.stack((~PAN_AT) @ (xs, ys)), ms_crs, ms_at)
     out = folder / "fused.tif"
-    fuse(pan, ms, out, method=method, overwrite=True)
+    # Where the files say that MS lies, not where the coordinates in it say.
+    fuse(pan, ms, out, method=method, calibration="sensor", overwrite=True)
     with rasterio.open(out) as raster:
         fused, valid, place = raster.read(), raster.dataset_mask() > 0, raster.transform
     height, width = valid.shape

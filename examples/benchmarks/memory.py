@@ -1,6 +1,7 @@
-"""Peak memory against scene size: it must not grow with the scene.
+"""Peak memory and time against scene size: memory must not grow with the scene.
 
 python examples/benchmarks/memory.py --sizes 8192,32768 --method glp
+python examples/benchmarks/memory.py --sizes 4096,32768 --command calibrate
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--sizes", default="8192,32768", help="sides of PAN in pixels")
-    parser.add_argument("--method", default="glp")
+    parser.add_argument("--command", choices=["fuse", "calibrate"], default="fuse")
+    parser.add_argument("--method", default="glp", help="of fuse")
     parser.add_argument(
         "--folder", type=Path, help="where the made pairs are kept (default: a temporary folder)"
     )
@@ -27,14 +29,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         out, log = Path(temporary) / "out.tif", Path(temporary) / "log.txt"
         first = None
-        print(
-            f"{options.method}, 4 bands uint16, overviews and all\n"
-            f"{'PAN':>16} {'MB':>8} {'ratio':>7} {'s':>8}"
-        )
+        what = f"{options.method}, overviews and all" if options.command == "fuse" else options.command
+        print(f"{what}, 4 bands uint16\n{'PAN':>16} {'MB':>8} {'ratio':>7} {'s':>8}")
         for size in map(int, options.sizes.split(",")):
             pan, ms = make_pair(options.folder or Path(temporary), size)
-            fuse = [sys.executable, "-m", "geosharp", "fuse", str(pan), str(ms), "-o", str(out)]
-            run = run_once([*fuse, "--method", options.method, "--overwrite", "-q"], log)
+            command = [sys.executable, "-m", "geosharp", options.command, str(pan), str(ms)]
+            wanted = {
+                "fuse": ["-o", str(out), "--method", options.method],
+                "calibrate": ["-o", str(out.with_suffix(".json"))],
+            }[options.command]
+            run = run_once([*command, *wanted, "--overwrite", "-q"], log)
             first = first or run
             ratio = run.peak_mb / first.peak_mb
             print(f"{size:7} x {size:6} {run.peak_mb:8.0f} {ratio:7.2f} {run.seconds:8.1f}", flush=True)

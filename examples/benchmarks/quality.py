@@ -1,6 +1,6 @@
 """Every method on every scene of the bench, at reduced and at full resolution.
 
-    python examples/benchmarks/quality.py --data FOLDER --json scores.json
+    python examples/benchmarks/quality.py --data FOLDER --json scores.json [--calibration sensor]
 
 FOLDER holds one folder per scene with pan.tif and ms.tif. What each scene is coarsened with, and results
 are held against, is the Gaussian and the shift of bench_degradations.json, found for each scene by a
@@ -25,14 +25,13 @@ TABLE = Path(__file__).with_name("bench_degradations.json")
 DATA = Path(os.environ.get("GEOSHARP_DATA", Path(__file__).parents[3] / "shared" / "data")) / "bench"
 
 
-def score(folder: Path, methods: list[str]) -> Evaluation:
-    """`methods` on the scene in `folder`."""
+def score(folder: Path, methods: list[str], calibration: str = "auto") -> Evaluation:
+    """`methods` on the scene in `folder`. calibration: what they take, as of `fuse`."""
     known = json.loads(TABLE.read_text(encoding="utf-8"))[folder.name]
     scene = open_scene(folder / "pan.tif", folder / "ms.tif")
     gain, (down, right) = known["gain"], known["shift"]
-    return evaluate_scene(
-        scene, methods, degradation=Degradation((gain,) * len(scene.bands), gain, (down, right))
-    )
+    judge = Degradation.alike([gain] * len(scene.bands), gain, (down, right))
+    return evaluate_scene(scene, methods, calibration=calibration, degradation=judge)
 
 
 def to_markdown(evaluations: dict[str, Evaluation], protocol: str) -> str:
@@ -78,10 +77,13 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the scenes")
     parser.add_argument("--scenes", help="names of scenes, separated by commas; all of the table by default")
     parser.add_argument("--methods", default=",".join(METHODS))
+    parser.add_argument("--calibration", default="auto", help="auto (PADM), sensor (the table) or a file")
     parser.add_argument("--json", type=Path, help="also write the scores there")
     options = parser.parse_args()
     names = options.scenes.split(",") if options.scenes else json.loads(TABLE.read_text(encoding="utf-8"))
-    evaluations = {name: score(options.data / name, options.methods.split(",")) for name in names}
+    evaluations = {
+        name: score(options.data / name, options.methods.split(","), options.calibration) for name in names
+    }
     for protocol in METRICS:
         print(f"\n{protocol} resolution\n\n{to_markdown(evaluations, protocol)}")
     print(f"\nmeans over {len(evaluations)} scenes\n\n{mean_table(evaluations)}")

@@ -48,8 +48,11 @@ def main() -> None:
             print("gdal_pansharpen is not installed: ratios are to brovey")
         for method in options.methods.split(","):
             files = [str(pan), str(ms), "-o", str(out), "--overwrite", "-q"]
-            plain = ["--no-overviews", "--no-mask"]
-            commands[method] = [sys.executable, "-m", "geosharp", "fuse", *files, *plain, "--method", method]
+            plain = ["--no-overviews", "--no-mask", "--method", method]
+            fuse = [sys.executable, "-m", "geosharp", "fuse", *files, *plain]
+            commands[method] = [*fuse, "--calibration", "sensor"]
+            if method == "glp":
+                commands["glp, calibrating"] = fuse
         print_table(interleave(commands, options.rounds, log), next(iter(commands)))
         if not options.skip_engine:
             print()

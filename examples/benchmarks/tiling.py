@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import rasterio
 
-from geosharp import fuse
+from geosharp import calibrate, fuse
 
 METHODS = ("exp", "brovey", "gsa", "glp", "glp-hpm")
 TILES = (128, 512, 2048, 65536)
@@ -22,11 +22,21 @@ def differing(
     pan: Path, ms: Path, method: str, dtype: str | None, folder: Path
 ) -> dict[int, tuple[float, float]]:
     """Per tile size: share of values unlike those of the scene as one tile, and the largest difference."""
-    fused = {}
+    fused, calibration = {}, calibrate(pan, ms)
     for tile in TILES:
         out = folder / f"{method}_{tile}.tif"
         # Memory is not what is tested: the whole scene as one tile may take all it wants.
-        fuse(pan, ms, out, method=method, dtype=dtype, tile=tile, overviews=False, overwrite=True)
+        fuse(
+            pan,
+            ms,
+            out,
+            method=method,
+            dtype=dtype,
+            tile=tile,
+            calibration=calibration,
+            overviews=False,
+            overwrite=True,
+        )
         with rasterio.open(out) as raster:
             fused[tile] = raster.read().astype(np.float64)
         out.unlink()

@@ -1,10 +1,13 @@
 """The command line: parses, forwards, prints; no arithmetic."""
 
 from geosharp.cli.app import app, main
-from geosharp.cli.commands import demo_command, evaluate_command, fuse_command, info_command, report_command
+from geosharp.cli.commands import demo_command, fuse_command
+from geosharp.cli.results import evaluate_command, report_command
+from geosharp.cli.scenes import calibrate_command, info_command
 
 __all__ = [
     "app",
+    "calibrate_command",
     "demo_command",
     "evaluate_command",
     "fuse_command",

@@ -58,6 +58,26 @@ MethodOption = Annotated[
     str,
     typer.Option("--method", "-m", help="exp, brovey, gsa, glp or glp-hpm.", rich_help_panel="Method"),
 ]
+CalibrationOption = Annotated[
+    str,
+    typer.Option(
+        "--calibration",
+        metavar="auto|sensor|FILE",
+        help="How MS came of what PAN shows: its blur, and where it lies. auto: learnt from the scene, in "
+        "seconds. sensor: the sensor's published values. FILE: a JSON of the calibrate command. Not for exp "
+        "and brovey.",
+        rich_help_panel="Method",
+    ),
+]
+AlignOption = Annotated[
+    bool,
+    typer.Option(
+        "--align/--no-align",
+        help="Put MS where calibration finds its content, up to 4 PAN pixels from where the geotransforms "
+        "put it; --no-align trusts them.",
+        rich_help_panel="Method",
+    ),
+]
 ExtentOption = Annotated[
     str,
     typer.Option(

@@ -16,12 +16,12 @@ from geosharp.demo.recording import MAX_DN, Counts, observe
 from geosharp.engine.methods import DEFAULT_METHOD
 from geosharp.engine.stream import ProgressCallback
 from geosharp.errors import OutputError, UsageError
-from geosharp.fusion import FilePath, fuse
+from geosharp.fusion import fuse
 from geosharp.quality.metrics import ergas, psnr, sam
 from geosharp.raster.grid import Rect, north_up
 from geosharp.raster.output import BandInfo, Content, OutputFormat, SceneWriter, check_target
 from geosharp.raster.output.preview import check_preview, write_png
-from geosharp.raster.source import SourceReader, describe
+from geosharp.raster.source import FilePath, SourceReader, describe
 
 _RATIO = 4
 # The ground is made as a whole, in memory: 1.6 GB at the largest size.

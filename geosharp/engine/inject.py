@@ -25,7 +25,7 @@ class InjectionJob:
         self._scene = setup.scene
         self._plan = setup.plan
         self._pixels = setup.pixels
-        self._optics = optics_of(setup.scene)
+        self._optics = optics_of(setup.scene, setup.known_degradation)
         self._injection = METHODS[setup.method](moments)
         ms_centres, pan_centre = moments.centres
         self._ms_centres = torch.from_numpy(ms_centres).float()

@@ -30,9 +30,19 @@ _FAR = ("://", "/vsicurl", "/vsis3", "/vsigs", "/vsiaz", "/vsiadls", "/vsioss", 
 
 
 @dataclass(frozen=True)
+class Limits:
+    """What the caller asks of a plan; None leaves it open. max_memory in bytes."""
+
+    tile: int | None = None
+    threads: int | None = None
+    max_memory: int | None = None
+
+
+@dataclass(frozen=True)
 class Plan:
     """area: PAN pixels of the result; tile, halo in PAN pixels; strip: columns that are worked through from
-    top to bottom before the next, None for all at once; memory, cache in bytes (an estimate)."""
+    top to bottom before the next, None for all at once; memory, cache in bytes (an estimate); limits: what
+    was asked for."""
 
     area: Area
     tile: int
@@ -42,6 +52,7 @@ class Plan:
     threads: int
     memory: int
     cache: int
+    limits: Limits = Limits()
 
     def tiles(self) -> Iterator[Rect]:
         """The PAN rectangles of the work, in its order."""
@@ -68,6 +79,9 @@ class Plan:
             ) from error
 
 
+_FREE = Limits()
+
+
 def make_plan(
     scene: Scene,
     part: Area,
@@ -75,14 +89,13 @@ def make_plan(
     dtype: str,
     *,
     tensors: bool = True,
-    tile: int | None = None,
-    threads: int | None = None,
-    max_memory: int | None = None,
+    limits: Limits = _FREE,
 ) -> Plan:
-    """Choose what the caller leaves open; the tile is halved until the estimate is under `max_memory`.
+    """Choose what `limits` leave open; the tile is halved until the estimate is under their `max_memory`.
 
     dtype: the result's; tensors: whether the method computes with torch.
     """
+    tile, threads, max_memory = limits.tile, limits.threads, limits.max_memory
     area, halo, multiple = part.rect, rules.halo, rules.multiple
     threads = _check("--threads", threads, 1, "one or more") or available_cores()
     size = _check("--tile", tile, MIN_TILE, f"at least {MIN_TILE} PAN pixels") or _DEFAULT_TILE
@@ -109,7 +122,7 @@ def make_plan(
                 "give more memory, fewer --threads, or fuse the scene in parts with --area",
             )
         size = size // 2 // multiple * multiple
-    return Plan(part, size, strip, halo, readers, threads, memory, cache)
+    return Plan(part, size, strip, halo, readers, threads, memory, cache, limits)
 
 
 def available_cores() -> int:

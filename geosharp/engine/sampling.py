@@ -15,7 +15,8 @@ from geosharp.engine.tensors import optics_of, to_pair
 from geosharp.errors import PairError
 from geosharp.imaging.classic import Floats, Moments, Optics, degraded_pan
 from geosharp.imaging.computing import computing
-from geosharp.imaging.resample import Span, down_radius
+from geosharp.imaging.degradation import Degradation
+from geosharp.imaging.resample import Span
 from geosharp.raster.grid import Rect
 from geosharp.raster.scene import Patch, Scene, SceneReader
 from geosharp.raster.source import Array, Mask
@@ -27,9 +28,9 @@ _ENOUGH = 2000
 _SEEN = 0.5
 
 
-def sample_moments(scene: Scene) -> Moments:
+def sample_moments(scene: Scene, degradation: Degradation) -> Moments:
     """Moments of the whole scene, whatever part of it is fused: 100 windows, more where they are empty."""
-    optics = optics_of(scene)
+    optics = optics_of(scene, degradation)
     total = _Sums(len(scene.bands))
     with computing(), SceneReader(scene) as reader:
         for windows in _spread(scene):
@@ -84,11 +85,7 @@ class _Sums:
 
     def add(self, reader: SceneReader, window: Rect, optics: Optics) -> None:
         scene = reader.scene
-        reach = [
-            max(down_radius(gain, axis.ratio) for gain in (*optics.gains, optics.pan_gain))
-            for axis in optics.axes
-        ]
-        patch = reader.read(scene.relation.pan_rect(window), (reach[0], reach[1]))
+        patch = reader.read(scene.relation.pan_rect(window), optics.reach)
         if patch is None:
             return
         patch = _without_saturated(patch, scene)
@@ -123,7 +120,9 @@ def _at_ms(
     """
     pair = to_pair(patch, *centres)
     spans = (Span(window.row, window.stop_row), Span(window.col, window.stop_col))
-    low, low_valid = degraded_pan(pair, replace(optics, gains=(*optics.gains, optics.pan_gain)), spans, _SEEN)
+    low, low_valid = degraded_pan(
+        pair, replace(optics, gains=(*optics.gains, optics.mean_gain)), spans, _SEEN
+    )
     index = (slice(None), *window.within(patch.ms_rect))
     ms = pair.ms[index]
     if len(low) == 1:

@@ -7,17 +7,17 @@ import torch
 from torch import Tensor
 
 from geosharp.imaging.classic import Optics, Pair
+from geosharp.imaging.degradation import Degradation
 from geosharp.imaging.radiometry import to_float
 from geosharp.imaging.resample import Axis, Span
 from geosharp.raster.grid import Rect
 from geosharp.raster.scene import Patch, Scene
 
 
-def optics_of(scene: Scene) -> Optics:
-    """The degradation that the sensor's table states, at the scene's ratio and offset."""
+def optics_of(scene: Scene, degradation: Degradation) -> Optics:
+    """The degradation at the scene's ratio, where the content of its MS lies."""
     (ry, rx), (oy, ox) = scene.relation.ratio, scene.relation.offset
-    gains = tuple(band.optics.gain for band in scene.bands)
-    return Optics((Axis(ry, oy), Axis(rx, ox)), gains, float(np.mean(gains)))
+    return Optics((Axis(ry, oy), Axis(rx, ox)), degradation.gains, degradation.mean_gain)
 
 
 def spans(rect: Rect) -> tuple[Span, Span]:

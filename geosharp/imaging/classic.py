@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from geosharp.imaging.holes import FILL_REACH, fill_holes
-from geosharp.imaging.resample import UP_RADIUS, Axis, Span, degrade_valid, down_radius, upsample
+from geosharp.imaging.resample import UP_RADIUS, Axis, Gain, Span, degrade_valid, down_radius, upsample
 from geosharp.imaging.rules import SizeRules
 
 Floats = NDArray[np.float64]
@@ -38,19 +38,28 @@ _MAX_MODULATION = 8.0
 class Optics:
     """How PAN pixels become MS pixels: axes (row, col), and Nyquist gains of the relative kernel.
 
-    gains: per band; pan_gain: of the one that makes PAN as coarse as MS on the whole.
+    gains: per band; mean_gain: of the one that makes PAN as coarse as MS on the whole.
     """
 
     axes: tuple[Axis, Axis]
-    gains: tuple[float, ...]
-    pan_gain: float
+    gains: tuple[Gain, ...]
+    mean_gain: Gain
+
+    @property
+    def reach(self) -> tuple[int, int]:
+        """PAN pixels around an MS pixel's centre, (rows, cols), that any of the kernels needs."""
+        rows, cols = (
+            max(down_radius(gain, axis.ratio) for gain in along)
+            for along, axis in zip(zip(*self.gains, self.mean_gain, strict=True), self.axes, strict=True)
+        )
+        return rows, cols
 
 
 @dataclass(frozen=True)
 class Moments:
     """First and second moments of a scene at MS resolution, in DN, over valid unsaturated pixels.
 
-    Variables: the B bands of MS, then D_b(PAN) for each band's kernel, then D(PAN) with pan_gain.
+    Variables: the B bands of MS, then D_b(PAN) for each band's kernel, then D(PAN) with mean_gain.
     means (2B+1,), cov (2B+1, 2B+1); detail_cov: the same of differences between neighbours.
     """
 
@@ -157,11 +166,9 @@ METHODS: dict[str, Callable[[Moments], Injection]] = {
 
 def size_rules(optics: Optics) -> SizeRules:
     """What `inject` needs around a tile."""
-    reach = max(optics.gains), min(optics.gains), optics.pan_gain
     halo = [
-        math.ceil(axis.ratio * (UP_RADIUS + FILL_REACH + 2))
-        + max(down_radius(gain, axis.ratio) for gain in reach)
-        for axis in optics.axes
+        math.ceil(axis.ratio * (UP_RADIUS + FILL_REACH + 2)) + reach
+        for axis, reach in zip(optics.axes, optics.reach, strict=True)
     ]
     return SizeRules(1, (halo[0], halo[1]))
 
@@ -208,7 +215,7 @@ def degraded_pan(
 
 
 def _degrade_pan(
-    pair: Pair, target: Spans, axes: tuple[Axis, Axis], gain: float, least: float = _LEAST
+    pair: Pair, target: Spans, axes: tuple[Axis, Axis], gain: Gain, least: float = _LEAST
 ) -> tuple[Tensor, Tensor | None]:
     return degrade_valid(pair.pan, pair.pan_valid, pair.pan_spans, target, axes, gain, least)
 
@@ -225,7 +232,7 @@ def _modulate(
     """High-pass modulation, band by band: what a band needs stays in the processor's cache."""
     assert injection.levels is not None
     pan = _cut(pair.pan, pair.pan_spans, target)[0]
-    coarse: dict[float, Tensor] = {}
+    coarse: dict[Gain, Tensor] = {}
     result = upsample(fill_holes(ms, ms_valid), low_spans, target, optics.axes)
     for fused, gain, level, kernel in zip(
         result, injection.gains.tolist(), injection.levels.tolist(), optics.gains, strict=True

@@ -2,48 +2,54 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 import torch
 from torch import Tensor
 
-from geosharp.imaging.resample import Axis, Span, degrade_valid, down_radius
+from geosharp.imaging.resample import Axis, Gain, Span, degrade_valid, down_radius
 
 Spans = tuple[Span, Span]
 
 
 @dataclass(frozen=True)
 class Degradation:
-    """gains: per band, the response at MS Nyquist of the kernel from PAN pixels to that band's.
+    """gains: per band, the response at MS Nyquist (rows, cols) of the kernel from PAN pixels to that band's.
 
     pan_gain: the same of the kernel that makes a PAN of MS's resolution as sharp as PAN is at its own.
     shift: (down, right) in PAN pixels, where an MS pixel's content lies in PAN, counted from where the
-    geotransforms put it.
+    geotransforms put it; see Scene.aligned.
     """
 
-    gains: tuple[float, ...]
-    pan_gain: float
+    gains: tuple[Gain, ...]
+    pan_gain: Gain
     shift: tuple[float, float] = (0.0, 0.0)
 
-    @property
-    def mean_gain(self) -> float:
-        return sum(self.gains) / len(self.gains)
+    @classmethod
+    def alike(cls, gains: Sequence[float], pan_gain: float, shift: tuple[float, float] = (0.0, 0.0)) -> Self:
+        """Of kernels that are along rows as they are along columns."""
+        return cls(tuple((gain, gain) for gain in gains), (pan_gain, pan_gain), shift)
 
-    def moved(self, axes: tuple[Axis, Axis]) -> tuple[Axis, Axis]:
-        """MS -> PAN as the content lies, from `axes` as the geotransforms say."""
-        down, right = self.shift
-        rows, cols = axes
-        return replace(rows, offset=rows.offset + down), replace(cols, offset=cols.offset + right)
+    @property
+    def mean_gain(self) -> Gain:
+        """Of the kernel that makes PAN as coarse as the bands on the whole."""
+        rows, cols = (sum(along) / len(self.gains) for along in zip(*self.gains, strict=True))
+        return rows, cols
+
+    @property
+    def unshifted(self) -> Self:
+        """The same where geotransforms are trusted."""
+        return replace(self, shift=(0.0, 0.0))
 
     def reach(self, axes: tuple[Axis, Axis]) -> tuple[int, int]:
         """PAN pixels around an MS pixel, (rows, cols), that any of the kernels needs."""
-        reach = [
-            max(down_radius(gain, axis.ratio) for gain in (*self.gains, self.pan_gain))
-            + math.ceil(abs(shift))
-            for axis, shift in zip(axes, self.shift, strict=True)
-        ]
-        return reach[0], reach[1]
+        rows, cols = (
+            max(down_radius(gain, axis.ratio) for gain in along)
+            for along, axis in zip(zip(*self.gains, self.pan_gain, strict=True), axes, strict=True)
+        )
+        return rows, cols
 
 
 def degrade_bands(
@@ -52,7 +58,7 @@ def degrade_bands(
     source: Spans,
     target: Spans,
     axes: tuple[Axis, Axis],
-    gains: tuple[float, ...],
+    gains: tuple[Gain, ...],
     least: float,
 ) -> tuple[Tensor, Tensor | None]:
     """PAN grid -> MS grid, (band, row, col), each band by its own gain; see resample.degrade_valid."""

@@ -7,8 +7,9 @@ from torch import Tensor
 
 from geosharp.imaging.resample import UP_RADIUS
 
-# Pixels into a hole that are filled, so that interpolation beside it never reads no-data.
-FILL_REACH = UP_RADIUS
+# Pixels into a hole that are filled, so that interpolation beside it never reads no-data: registration can
+# put pixels just beyond the rim.
+FILL_REACH = UP_RADIUS + 1
 
 
 def fill_holes(x: Tensor, valid: Tensor | None) -> Tensor:

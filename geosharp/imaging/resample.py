@@ -22,6 +22,9 @@ _DOWN_BLOCK = 16
 # A Gaussian holds its mass within this many standard deviations.
 _GAUSS_RADIUS = 4.0
 
+# A kernel's response at MS Nyquist along (rows, cols), which is all there is to a Gaussian.
+Gain = tuple[float, float]
+
 
 @dataclass(frozen=True)
 class Axis:
@@ -63,15 +66,15 @@ def upsample(
 
 
 def degrade(
-    x: Tensor, source: tuple[Span, Span], target: tuple[Span, Span], axes: tuple[Axis, Axis], gain: float
+    x: Tensor, source: tuple[Span, Span], target: tuple[Span, Span], axes: tuple[Axis, Axis], gain: Gain
 ) -> Tensor:
     """PAN grid -> MS grid: blur with a Gaussian of Nyquist gain `gain`, take MS pixels `target`.
 
     (band, row, col) `x` holds PAN pixels `source`, which must reach down_radius PAN pixels beyond
     the centres of `target`; the weights are non-negative and sum to one.
     """
-    rows = _along_rows(x, source[0], target[0], _DOWN_BLOCK, axes[0], gain)
-    cols = _along_cols(rows, source[1], target[1], _DOWN_BLOCK, axes[1], gain)
+    rows = _along_rows(x, source[0], target[0], _DOWN_BLOCK, axes[0], gain[0])
+    cols = _along_cols(rows, source[1], target[1], _DOWN_BLOCK, axes[1], gain[1])
     return _cut_blocks(cols, target, _DOWN_BLOCK)
 
 
@@ -81,7 +84,7 @@ def degrade_valid(
     source: tuple[Span, Span],
     target: tuple[Span, Span],
     axes: tuple[Axis, Axis],
-    gain: float,
+    gain: Gain,
     least: float,
 ) -> tuple[Tensor, Tensor | None]:
     """As `degrade`, from the valid pixels alone; and where they are at least that share of the kernel.

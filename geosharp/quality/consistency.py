@@ -117,7 +117,8 @@ class Unexplained:
     def add(self, window: Window) -> None:
         pan, fused, count = window.pixels()
         variables = np.concatenate((fused, pan[:1]))
-        self._products = self._products + variables @ variables.T
+        with np.errstate(over="ignore", invalid="ignore"):
+            self._products = self._products + variables @ variables.T
         self._sums = self._sums + variables.sum(axis=1)
         self._count += count
 
@@ -125,8 +126,10 @@ class Unexplained:
         if not self._count:
             return math.nan
         squares, means = self._products / self._count, self._sums / self._count
-        cov = squares - np.outer(means, means)
-        if cov[-1, -1] <= 0:
+        with np.errstate(over="ignore", invalid="ignore"):
+            cov = squares - np.outer(means, means)
+        # float64 does not hold the squares of values beyond 1e150.
+        if not (np.isfinite(cov).all() and cov[-1, -1] > 0):
             return math.nan
         weights = np.linalg.lstsq(squares[:-1, :-1], squares[:-1, -1])[0]
         residual = np.append(-weights, 1)

@@ -1,9 +1,9 @@
 """How far a fused image lies from its reference: arrays in, one float out.
 
 Images are (band, row, col), of any real dtype, computed on as float64. `valid` is a (row, col) mask: a
-pixel outside it never counts, nor does a window or block that touches one. Where nothing is left that
-counts the result is nan. The conventions are those of the tables that results are held against, and
-where these differ among themselves the docstring says which was taken.
+pixel outside it, or not finite, never counts, nor does a window or block that touches one. Where nothing
+is left that counts the result is nan. The conventions are those of the tables that results are held
+against, and where these differ among themselves the docstring says which was taken.
 
 Each function is the score of its name, over one window; what does not fit in memory is fed to that score
 window by window (see `windows`).

@@ -7,41 +7,34 @@ parts, such as windows chosen from a large one.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 
 from geosharp.errors import PairError
-from geosharp.imaging.degradation import Degradation, degrade_bands
-from geosharp.imaging.resample import Axis, degrade_valid
+from geosharp.imaging.degradation import Degradation
+from geosharp.imaging.resample import Axis
 from geosharp.quality.blocks import Q2n, Uqi
+from geosharp.quality.coarsening import Coarsening, Read
 from geosharp.quality.consistency import Unexplained, coarse_block, correlation_side, hqnr, q_distance
 from geosharp.quality.neighbourhood import LocalCorrelation, Scc, Ssim
 from geosharp.quality.pixelwise import Ergas, Psnr, Sam
-from geosharp.quality.reduced import spans, tensors
 from geosharp.quality.windows import BLOCK, Score, cut_pan_window, cut_window, walk
 from geosharp.raster.grid import Rect
 from geosharp.raster.scene import Scene, SceneReader
-from geosharp.raster.source import Array, Mask
+from geosharp.raster.source import Mask
 
 _SIDE = 512  # pixels of a window's core
-# An MS pixel is held against the result only where its kernel lies in it as a whole, nearly.
-_LEAST = 0.99
-
-# Reads a rectangle of a fused image: (band, row, col), and which pixels are valid.
-Read = Callable[[Rect], tuple[Array, Mask | None]]
 
 
 class ReducedScoring:
     """A result at reduced resolution against the MS of `scene`, by every metric that has a reference."""
 
-    def __init__(self, scene: Scene, area: Rect) -> None:
-        """area: the MS pixels that are to be scored, of which the brightest sets the scale of SSIM."""
-        self._scene = scene
+    def __init__(self, scene: Scene, peak: float) -> None:
+        """peak: the largest DN of the MS where it is scored, which sets the scale of SSIM; see find_peak."""
         self._scores: dict[str, Score] = {
             "psnr": Psnr(),
             "psnr_per_band": Psnr(pooled=False),
-            "ssim": Ssim(_peak(scene, area)),
+            "ssim": Ssim(peak),
             "sam": Sam(),
             "ergas": Ergas(float(np.mean(scene.relation.ratio))),
             "scc": Scc(),
@@ -62,15 +55,16 @@ class ReducedScoring:
 
 
 class FullScoring:
-    """A result at full resolution: what it makes of the MS, and of PAN's detail."""
+    """A result at full resolution: what it makes of the MS, and of PAN's detail.
+
+    seen: PAN pixels, but for the rim that the kernels need, so far; counted: those of them that are valid.
+    """
 
     def __init__(self, scene: Scene, degradation: Degradation) -> None:
-        self._scene = scene
-        self._degradation = degradation
-        (ry, rx), (oy, ox) = scene.relation.ratio, scene.relation.offset
-        self._axes = degradation.moved((Axis(ry, oy), Axis(rx, ox)))
-        self._reach = degradation.reach(self._axes)
-        ratio = math.sqrt(ry * rx)
+        self.seen = self.counted = 0
+        self._coarsening = Coarsening(scene, degradation)
+        self._scene = self._coarsening.scene
+        ratio = math.sqrt(math.prod(self._scene.relation.ratio))
         self._q2n, self._sam, self._ergas = Q2n(), Sam(), Ergas(ratio)
         self._fine, self._coarse = Uqi(), Uqi(coarse_block(ratio))
         self._block = math.lcm(BLOCK, coarse_block(ratio))
@@ -86,6 +80,8 @@ class FullScoring:
             rect = outer.move(fine.row, fine.col)
             (pan, pan_valid), (data, valid) = reader.read_pan(rect), fused(rect)
             window = cut_pan_window(pan, data, _all(pan_valid, valid), core)
+            self.seen += core.area
+            self.counted += window.pixels()[2]
             for score in (self._fine, self._rho, self._unexplained):
                 score.add(window)
 
@@ -103,37 +99,26 @@ class FullScoring:
 
     def _add_coarse(self, reader: SceneReader, fused: Read, rect: Rect, core: Rect) -> None:
         """MS pixels `rect` of MS, of the degraded result and of degraded PAN."""
-        relation, how = self._scene.relation, self._degradation
-        need = relation.pan_rect(rect).grow(*self._reach)
-        source, target = spans(need), spans(rect)
         ms, ms_valid = reader.read_ms(rect)
-        low, seen = degrade_bands(*tensors(*fused(need)), source, target, self._axes, how.gains, _LEAST)
-        pan, met = degrade_valid(
-            *tensors(*reader.read_pan(need)), source, target, self._axes, how.mean_gain, _LEAST
-        )
-        seen_, met_ = (None if mask is None else mask.numpy() > 0 for mask in (seen, met))
-        valid = _all(ms_valid, seen_)
-        window = cut_window(ms, low.numpy(), valid, core)
+        low, seen = self._coarsening.bands(fused, rect)
+        pan, met = self._coarsening.pan(reader, rect)
+        window = cut_window(ms, low, _all(ms_valid, seen), core)
         for score in (self._q2n, self._sam, self._ergas):
             score.add(window)
-        valid = _all(ms_valid, seen_, met_)
-        self._coarse.add(cut_pan_window(pan.numpy(), ms, valid, core))
+        self._coarse.add(cut_pan_window(pan, ms, _all(ms_valid, seen, met), core))
 
     def _ms_within(self, area: Rect) -> Rect:
         """MS pixels whose kernels lie in PAN pixels `area`."""
-        rows, cols = (
-            _inside(start, stop, axis, reach)
-            for start, stop, axis, reach in zip(
-                (area.row, area.col), (area.stop_row, area.stop_col), self._axes, self._reach, strict=True
-            )
-        )
+        axes, reach = self._coarsening.axes, self._coarsening.reach
+        starts, stops = (area.row, area.col), (area.stop_row, area.stop_col)
+        rows, cols = (_inside(*along) for along in zip(starts, stops, axes, reach, strict=True))
         inside = Rect(rows[0], cols[0], rows[1] - rows[0], cols[1] - cols[0])
         inside = inside.intersect(self._scene.ms_grid.rect)
         if inside.empty:
             raise PairError(
                 f"the {area.width} x {area.height} PAN pixels to be scored",
                 "not one MS pixel whose surroundings lie in them",
-                f"{2 * max(self._reach) + 2 * math.ceil(self._axes[0].ratio)} PAN pixels a side or more",
+                f"{2 * max(reach) + 2 * math.ceil(axes[0].ratio)} PAN pixels a side or more",
                 "score a larger part of the scene",
             )
         return inside
@@ -158,8 +143,8 @@ def _inside(start: int, stop: int, axis: Axis, reach: int) -> tuple[int, int]:
     return first, max(last + 1, first)
 
 
-def _peak(scene: Scene, area: Rect) -> float:
-    """The largest valid DN of the MS in `area`."""
+def find_peak(scene: Scene, area: Rect) -> float:
+    """The largest valid DN of the MS in MS pixels `area`."""
     peak = 0.0
     with SceneReader(scene) as reader:
         for outer, _ in walk(area.shape, _SIDE):

@@ -31,23 +31,18 @@ _LEAST = 0.5
 _FORM = OutputFormat(overviews=False, mask=False)
 
 
-def table_degradation(scene: Scene) -> Degradation:
-    """The degradation that the sensor's table states, its registration being perfect."""
-    return Degradation(tuple(band.optics.gain for band in scene.bands), scene.sensor.pan_gain)
-
-
 def reduce_scene(scene: Scene, degradation: Degradation, folder: Path) -> Scene:
     """`scene` coarsened by its ratio, as files in `folder`: float32, its PAN on the scene's MS pixels.
 
     What is known of the bands stays known. MS pixels that would not lie in the scene as a whole are left
     out.
     """
-    relation, shape = scene.relation, scene.ms_grid.shape
-    first, coarse_shape = _whole_pixels(relation, shape)
+    relation, shape = scene.placed.moved(degradation.shift), scene.ms_grid.shape
+    first, coarse_shape = _whole_pixels(scene.placed, shape)
     (ry, rx), (oy, ox) = relation.ratio, relation.offset
-    placed = Relation(relation.ratio, (oy + ry * first[0], ox + rx * first[1]))
+    placed = scene.placed.moved((ry * first[0], rx * first[1]))
     pan_grid, ms_grid = counting_grids(shape, coarse_shape, placed)
-    axes = degradation.moved((Axis(ry, oy), Axis(rx, ox)))
+    axes = Axis(ry, oy), Axis(rx, ox)
     reach = degradation.reach(axes)
 
     with SceneReader(scene) as reader:

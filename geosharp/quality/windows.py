@@ -73,7 +73,7 @@ class Score(Protocol):
 
 
 def cut_window(reference: Image, fused: Image, valid: Mask | None = None, core: Rect | None = None) -> Window:
-    """A window of two images of one shape; without a core all of it counts."""
+    """A window of two images of one shape; without a core all of it counts, but for what is not finite."""
     if reference.ndim != 3 or reference.shape != fused.shape:
         raise PairError(
             "reference and fused image",
@@ -90,6 +90,10 @@ def cut_window(reference: Image, fused: Image, valid: Mask | None = None, core: 
         )
     first, second = (image.astype(np.float64, copy=False) for image in (reference, fused))
     core = core or Rect(0, 0, *first.shape[1:])
+    for image in (reference, fused):
+        if np.issubdtype(image.dtype, np.floating) and not (finite := np.isfinite(image)).all():
+            there: Mask = np.logical_and.reduce(finite, axis=0)
+            valid = there if valid is None else valid & there
     if valid is None or valid.all():
         return Window(first, second, None, core)
     return Window(np.where(valid, first, 0.0), np.where(valid, second, 0.0), valid.astype(bool), core)

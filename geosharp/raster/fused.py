@@ -19,10 +19,12 @@ _SAME = 0.01
 
 @dataclass(frozen=True)
 class FusedImage:
-    """A result of a scene. rect: the PAN pixels it covers."""
+    """A result of a scene. rect: the PAN pixels it covers; order: of the scene's bands, their places in the
+    file, None where the file holds them alone and in that order."""
 
     source: Source
     rect: Rect
+    order: tuple[int, ...] | None = None
 
 
 class FusedReader:
@@ -30,6 +32,7 @@ class FusedReader:
 
     def __init__(self, image: FusedImage) -> None:
         self._corner = image.rect.row, image.rect.col
+        self._order = None if image.order is None else list(image.order)
         self._reader = SourceReader(image.source)
 
     def __enter__(self) -> Self:
@@ -42,22 +45,24 @@ class FusedReader:
         self._reader.close()
 
     def read(self, rect: Rect) -> tuple[Array, Mask | None]:
-        """(band, row, col) of PAN pixels `rect`, and per band which are valid; none beyond the image."""
-        return self._reader.read(rect.move(-self._corner[0], -self._corner[1]))
+        """The scene's bands (band, row, col) of PAN pixels `rect`, and per band which are valid.
+
+        Pixels beyond the image are invalid.
+        """
+        data, valid = self._reader.read(rect.move(-self._corner[0], -self._corner[1]))
+        if self._order is None:
+            return data, valid
+        return data[self._order], None if valid is None else valid[self._order]
 
 
 def open_fused(name: str | os.PathLike[str], scene: Scene) -> FusedImage:
-    """Look at a result and prove that it is one of `scene`: PAN's grid or a part of it, the MS's bands."""
+    """Look at a result and prove that it is one of `scene`: PAN's grid or a part of it, and the MS's bands.
+
+    Where the result names all of the scene's bands they are taken by their names, else in their order.
+    """
     source = describe(name, "result")
     names = f"{source.name} and {scene.pan.name}"
-    if len(source.bands) != len(scene.bands):
-        raise PairError(
-            f"{source.name} and {scene.ms[0].name}",
-            f"{len(source.bands)} bands in the result and {len(scene.bands)} in MS "
-            f"({', '.join(band.name for band in scene.bands)})",
-            "the same bands in both",
-            "choose those of the result with --bands",
-        )
+    order = _find_bands(source, scene)
     rect = _place(source.grid, scene.grid)
     if isinstance(rect, str):
         raise PairError(
@@ -66,7 +71,35 @@ def open_fused(name: str | os.PathLike[str], scene: Scene) -> FusedImage:
     if rect.intersect(scene.area).empty:
         found = "a result that does not meet the common area of PAN and MS"
         raise PairError(names, found, "a result of this scene", "check that all files are of one scene")
-    return FusedImage(source, rect)
+    return FusedImage(source, rect, order)
+
+
+def _find_bands(source: Source, scene: Scene) -> tuple[int, ...] | None:
+    """FusedImage.order of a result."""
+    named = [(label or "").strip().casefold() for label in source.labels]
+    wanted = [band.name.strip().casefold() for band in scene.bands]
+    if len({*wanted}) == len(wanted) and all(named.count(name) == 1 for name in wanted):
+        order = tuple(named.index(name) for name in wanted)
+        return None if order == tuple(range(len(named))) else order
+    names = f"{source.name} and {scene.ms[0].name}"
+    shown = ", ".join(band.name for band in scene.bands)
+    if len(named) != len(wanted):
+        plural = "" if len(named) == 1 else "s"
+        raise PairError(
+            names,
+            f"{len(named)} band{plural} in the result and {len(wanted)} in MS ({shown})",
+            "the same bands in both",
+            "choose those of the result with --bands",
+        )
+    for place, (name, band) in enumerate(zip(named, wanted, strict=True), 1):
+        if name != band and name in wanted:
+            raise PairError(
+                names,
+                f"{source.labels[place - 1]} as band {place} of the result, where MS ({shown}) has another",
+                "the same bands in both",
+                "choose those of the result, in its order, with --bands",
+            )
+    return None
 
 
 def _place(fused: Grid, pan: Grid) -> Rect | str:

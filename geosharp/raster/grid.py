@@ -138,6 +138,10 @@ class Relation:
         row, col = self.offset
         return row - round(row), col - round(col)
 
+    def moved(self, shift: tuple[float, float]) -> Relation:
+        """The same with MS (down, right) by so many PAN pixels."""
+        return Relation(self.ratio, (self.offset[0] + shift[0], self.offset[1] + shift[1]))
+
     @property
     def integer(self) -> bool:
         return all(ratio == round(ratio) for ratio in self.ratio)

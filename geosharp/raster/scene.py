@@ -41,17 +41,18 @@ class Patch:
 class Scene:
     """PAN and MS of one ground, proved to fit.
 
-    relation: where MS lies on PAN; area: PAN pixels whose centres MS covers; notes: what a user
-    should know of the pair.
+    placed: where the geotransforms put MS on PAN; registration: (down, right) in PAN pixels, by how much
+    further its content lies, which `aligned` is told; notes: what a user should know of the pair.
     """
 
     pan: Source
     ms: tuple[Source, ...]
     bands: tuple[SceneBand, ...]
-    relation: Relation
+    placed: Relation
     sensor: Sensor
     sensor_reason: str
     notes: tuple[str, ...]
+    registration: tuple[float, float] = (0.0, 0.0)
 
     @property
     def grid(self) -> Grid:
@@ -63,8 +64,18 @@ class Scene:
         return self.ms[0].grid
 
     @property
+    def relation(self) -> Relation:
+        """Where the content of MS lies on PAN."""
+        return self.placed.moved(self.registration)
+
+    @property
     def area(self) -> Rect:
-        return self.relation.footprint(self.ms_grid.shape).intersect(self.grid.rect)
+        """PAN pixels whose centres MS covers by the geotransforms: results have one size, however aligned."""
+        return self.placed.footprint(self.ms_grid.shape).intersect(self.grid.rect)
+
+    def aligned(self, shift: tuple[float, float]) -> Scene:
+        """The scene with MS where its content lies, (down, right) in PAN pixels from the geotransforms."""
+        return replace(self, registration=shift)
 
     @property
     def dtype(self) -> str:
@@ -83,19 +94,40 @@ class Scene:
         return any(source.masking != "none" or source.warp is not None for source in (self.pan, *self.ms))
 
     def valid_on_pan(self, patch: Patch, rect: Rect) -> Mask | None:
-        """(band, row, col) over PAN pixels `rect`: PAN is valid there and so is the MS pixel around it."""
+        """(band, row, col) over PAN pixels `rect`: PAN is valid there and so is the MS pixel around it.
+
+        Where alignment has moved MS away from its rim, the pixels at the rim stand for what is beyond.
+        """
         if patch.pan_valid is None and patch.ms_valid is None:
             return None
         valid = np.ones((len(self.bands), *rect.shape), bool)
         if patch.pan_valid is not None:
             valid &= patch.pan_valid[:, *rect.within(patch.pan_rect)]
         if patch.ms_valid is not None:
-            (ry, rx), (oy, ox) = self.relation.ratio, self.relation.offset
-            rows = np.floor((np.arange(rect.row, rect.stop_row) + 0.5 - oy) / ry + 1e-6).astype(int)
-            cols = np.floor((np.arange(rect.col, rect.stop_col) + 0.5 - ox) / rx + 1e-6).astype(int)
-            rows, cols = rows - patch.ms_rect.row, cols - patch.ms_rect.col
+            rows, cols = self._ms_under(patch, rect)
             valid &= patch.ms_valid[:, rows[:, None], cols[None]]
+            valid[:, ~_inside(rect, self.area)] = False
         return None if valid.all() else valid
+
+    def _ms_under(self, patch: Patch, rect: Rect) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
+        """Rows and columns of the patch's MS under those of PAN pixels `rect`, the nearest where MS ends."""
+        under = []
+        for axis, (start, size) in enumerate(((rect.row, rect.height), (rect.col, rect.width))):
+            ratio, offset = self.relation.ratio[axis], self.relation.offset[axis]
+            pixels = np.floor((np.arange(start, start + size) + 0.5 - offset) / ratio + 1e-6).astype(int)
+            pixels = pixels.clip(0, self.ms_grid.shape[axis] - 1)
+            first = (patch.ms_rect.row, patch.ms_rect.col)[axis]
+            under.append((pixels - first).clip(0, patch.ms_rect.shape[axis] - 1))
+        return under[0], under[1]
+
+
+def _inside(rect: Rect, area: Rect) -> Mask:
+    """(row, col) over `rect`: which of its pixels lie in `area`."""
+    inside = np.zeros(rect.shape, bool)
+    both = rect.intersect(area)
+    if not both.empty:
+        inside[both.within(rect)] = True
+    return inside
 
 
 class SceneReader:
@@ -190,7 +222,7 @@ def open_scene(
         pan=pan_source,
         ms=tuple(_only(sources[i], [b.number for b in identity.bands if b.source == i]) for i in used),
         bands=tuple(replace(band, source=used.index(band.source)) for band in identity.bands),
-        relation=relation,
+        placed=relation,
         sensor=identity.sensor,
         sensor_reason=identity.reason,
         notes=(*notes, *identity.notes()),

@@ -32,6 +32,7 @@ from geosharp.raster.opening import (
     told,
 )
 
+FilePath = str | os.PathLike[str]
 Array = NDArray[Any]
 Mask = NDArray[np.bool_]
 

@@ -31,7 +31,7 @@ def test_version(arguments: list[str]) -> None:
     assert (result.exit_code, result.stdout) == (0, f"geosharp {geosharp.__version__}\n")
 
 
-@pytest.mark.parametrize("command", ["fuse", "info", "report", "demo"])
+@pytest.mark.parametrize("command", ["fuse", "info", "calibrate", "evaluate", "report", "demo"])
 def test_help_says_what_is_accepted_with_an_example(command: str) -> None:
     result = run(command, "--help")
     assert result.exit_code == 0

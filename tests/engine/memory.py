@@ -13,6 +13,7 @@ from geosharp.engine.sampling import sample_moments
 from geosharp.engine.setup import Setup
 from geosharp.engine.stream import stream
 from geosharp.imaging.classic import Moments
+from geosharp.padm.table import table_degradation
 from geosharp.raster.area import Area
 from geosharp.raster.grid import Rect
 from geosharp.raster.pixels import Pixels
@@ -37,6 +38,11 @@ class MemoryWriter:
 FLOATS = Pixels("float32", None, float("nan"))
 
 
+def moments_of(scene: Scene) -> Moments:
+    """Of the scene as the sensor's table degrades it."""
+    return sample_moments(scene, table_degradation(scene))
+
+
 def fuse_in_memory(
     scene: Scene,
     method: str,
@@ -48,9 +54,9 @@ def fuse_in_memory(
 ) -> MemoryWriter:
     """`scene` (or `area` of it) fused by `method` in tiles of `tile` PAN pixels."""
     part = area or Area(scene.area)
-    halo = METHODS[method].size_rules(scene).halo
+    halo = METHODS[method].size_rules(scene, None).halo
     plan = Plan(part, tile, None, halo, readers=1, threads=2, memory=0, cache=0)
-    job = InjectionJob(Setup(scene, method, pixels, plan), moments or sample_moments(scene))
+    job = InjectionJob(Setup(scene, method, pixels, plan), moments or moments_of(scene))
     writer = MemoryWriter(
         np.full((len(scene.bands), *part.rect.shape), 0, pixels.dtype), np.zeros(part.rect.shape, bool)
     )

@@ -7,12 +7,14 @@ import pytest
 
 from geosharp.engine.methods import METHODS
 from geosharp.engine.ondemand import MethodReader
-from geosharp.fusion import fuse, plan_fusion
+from geosharp.engine.plan import Limits
+from geosharp.fusion import plan_fusion
 from geosharp.raster.area import Area
 from geosharp.raster.fused import FusedReader, open_fused
 from geosharp.raster.grid import Rect
 from geosharp.raster.scene import open_scene
 from tests.made import make_pair
+from tests.quick import fuse
 
 
 @pytest.mark.parametrize("method", ["exp", "glp", "brovey"])
@@ -20,7 +22,7 @@ def test_what_is_asked_for_is_what_the_file_would_hold(tmp_path: Path, method: s
     pair = make_pair(tmp_path, pan_shape=(300, 340), ms_profile={"nodata": 0}, offset=(8.5, 4.0))
     scene = open_scene(*pair)
     image = open_fused(fuse(*pair, tmp_path / "out.tif", method=method, extent="pan").path, scene)
-    setup = plan_fusion(scene, Area(scene.grid.rect), method, tile=128)
+    setup = plan_fusion(scene, Area(scene.grid.rect), method, limits=Limits(tile=128))
     job = METHODS[method].make_job(setup, lambda _: None)
     with FusedReader(image) as file, MethodReader(setup, job) as reader:
         for rect in (Rect(130, 70, 90, 200), Rect(-5, 0, 40, 300), Rect(260, 320, 60, 40)):

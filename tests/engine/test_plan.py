@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from geosharp.engine.plan import MIN_TILE, available_cores, make_plan
+from geosharp.engine.plan import MIN_TILE, Limits, Plan, available_cores, make_plan
 from geosharp.errors import ResourceError, UsageError
 from geosharp.imaging.rules import SizeRules
 from geosharp.raster.area import Area
@@ -22,19 +22,36 @@ def scene(made_pair: tuple[Path, Path]) -> Scene:
     return open_scene(*made_pair)
 
 
+def planned(
+    scene: Scene,
+    part: Area,
+    rules: SizeRules,
+    dtype: str,
+    *,
+    tensors: bool = True,
+    tile: int | None = None,
+    threads: int | None = None,
+    max_memory: int | None = None,
+) -> Plan:
+    limits = Limits(tile, threads, max_memory)
+    plan = make_plan(scene, part, rules, dtype, tensors=tensors, limits=limits)
+    assert plan.limits == limits
+    return plan
+
+
 def test_what_is_asked_for_is_done(scene: Scene) -> None:
-    plan = make_plan(scene, AREA, RULES, "uint16", tile=320, threads=3)
+    plan = planned(scene, AREA, RULES, "uint16", tile=320, threads=3)
     assert (plan.area, plan.halo, plan.tile, plan.threads) == (AREA, RULES.halo, 320, 3)
 
 
 def test_by_default_every_core_computes(scene: Scene) -> None:
-    assert make_plan(scene, AREA, RULES, "uint16", max_memory=64_000 * MB).threads == available_cores()
+    assert planned(scene, AREA, RULES, "uint16", max_memory=64_000 * MB).threads == available_cores()
 
 
 @pytest.mark.parametrize("limit", [640, 800, 1000, 2000, 8000])
 @pytest.mark.parametrize("threads", [1, 4, 16])
 def test_the_estimate_is_under_the_limit(scene: Scene, limit: int, threads: int) -> None:
-    plan = make_plan(scene, AREA, RULES, "uint16", threads=threads, max_memory=limit * MB)
+    plan = planned(scene, AREA, RULES, "uint16", threads=threads, max_memory=limit * MB)
     assert plan.memory <= limit * MB
     assert plan.tile >= MIN_TILE
     assert 1 <= plan.threads <= threads
@@ -42,17 +59,17 @@ def test_the_estimate_is_under_the_limit(scene: Scene, limit: int, threads: int)
 
 
 def test_the_tile_gives_way_before_the_threads(scene: Scene) -> None:
-    ample = make_plan(scene, AREA, RULES, "float32", threads=8, max_memory=64_000 * MB)
-    tight = make_plan(scene, AREA, RULES, "float32", threads=8, max_memory=ample.memory - 1)
+    ample = planned(scene, AREA, RULES, "float32", threads=8, max_memory=64_000 * MB)
+    tight = planned(scene, AREA, RULES, "float32", threads=8, max_memory=ample.memory - 1)
     assert (tight.tile, tight.threads) == (ample.tile // 2, 8)
-    smallest = make_plan(scene, AREA, RULES, "float32", threads=8, tile=MIN_TILE)
-    tighter = make_plan(scene, AREA, RULES, "float32", threads=8, max_memory=smallest.memory - 1)
+    smallest = planned(scene, AREA, RULES, "float32", threads=8, tile=MIN_TILE)
+    tighter = planned(scene, AREA, RULES, "float32", threads=8, max_memory=smallest.memory - 1)
     assert tighter.threads < 8
 
 
 def test_with_the_tile_given_only_threads_give_way(scene: Scene) -> None:
-    ample = make_plan(scene, AREA, RULES, "uint16", tile=512, threads=8)
-    tight = make_plan(scene, AREA, RULES, "uint16", tile=512, threads=8, max_memory=ample.memory - 1)
+    ample = planned(scene, AREA, RULES, "uint16", tile=512, threads=8)
+    tight = planned(scene, AREA, RULES, "uint16", tile=512, threads=8, max_memory=ample.memory - 1)
     assert tight.tile == 512
     assert tight.threads < 8
     assert tight.memory < ample.memory
@@ -62,13 +79,13 @@ def test_with_the_tile_given_only_threads_give_way(scene: Scene) -> None:
 @pytest.mark.parametrize("limit", [0, 1, 300 * MB])
 def test_what_cannot_fit_is_refused(scene: Scene, tile: int | None, limit: int) -> None:
     with pytest.raises(ResourceError) as refusal:
-        make_plan(scene, AREA, RULES, "uint16", tile=tile, max_memory=limit)
+        planned(scene, AREA, RULES, "uint16", tile=tile, max_memory=limit)
     assert refusal.value.subject == "--max-memory"
     assert f"{limit // MB} MB" in refusal.value.found
 
 
 def test_a_tile_given_without_a_limit_is_taken_as_it_is(scene: Scene) -> None:
-    assert make_plan(scene, AREA, RULES, "float64", tile=8192, threads=2).tile == 8192
+    assert planned(scene, AREA, RULES, "float64", tile=8192, threads=2).tile == 8192
 
 
 @pytest.mark.parametrize(
@@ -76,22 +93,22 @@ def test_a_tile_given_without_a_limit_is_taken_as_it_is(scene: Scene) -> None:
 )
 def test_nonsense_is_refused_by_its_flag(scene: Scene, flag: str, given: dict[str, int]) -> None:
     with pytest.raises(UsageError) as refusal:
-        make_plan(scene, AREA, RULES, "uint16", tile=given.get("tile"), threads=given.get("threads"))
+        planned(scene, AREA, RULES, "uint16", tile=given.get("tile"), threads=given.get("threads"))
     assert refusal.value.subject == flag
 
 
 @pytest.mark.parametrize("multiple", [1, 4, 48])
 @pytest.mark.parametrize("limit", [700, 4000])
 def test_tiles_are_whole_multiples(scene: Scene, multiple: int, limit: int) -> None:
-    plan = make_plan(scene, AREA, SizeRules(multiple, RULES.halo), "uint16", threads=2, max_memory=limit * MB)
+    plan = planned(scene, AREA, SizeRules(multiple, RULES.halo), "uint16", threads=2, max_memory=limit * MB)
     assert plan.tile % multiple == 0
-    assert make_plan(scene, AREA, SizeRules(48, RULES.halo), "uint16", tile=100).tile == 144
+    assert planned(scene, AREA, SizeRules(48, RULES.halo), "uint16", tile=100).tile == 144
 
 
 @pytest.mark.parametrize("area", [Rect(0, 0, 256, 256), Rect(100, 63, 130, 190), Rect(511, 0, 2, 1025)])
 def test_the_plan_counts_the_tiles_that_are_cut(scene: Scene, area: Rect) -> None:
     for tile in (64, 100, 512):
-        plan = make_plan(scene, Area(area), RULES, "uint16", tile=tile)
+        plan = planned(scene, Area(area), RULES, "uint16", tile=tile)
         cut = list(plan.tiles())
         assert cut == list(tiles(area, plan.tile))
         assert plan.tile_count == len(cut)
@@ -103,7 +120,7 @@ def test_the_plan_counts_the_tiles_that_are_cut(scene: Scene, area: Rect) -> Non
 
 def test_memory_grows_with_the_width_and_not_with_the_height(scene: Scene) -> None:
     def memory(height: int, width: int) -> int:
-        return make_plan(scene, Area(Rect(0, 0, height, width)), RULES, "uint16", tile=512, threads=2).memory
+        return planned(scene, Area(Rect(0, 0, height, width)), RULES, "uint16", tile=512, threads=2).memory
 
     assert memory(1_000_000, 4096) == memory(1024, 4096)
     assert memory(1024, 400_000) > memory(1024, 4096)
@@ -112,16 +129,16 @@ def test_memory_grows_with_the_width_and_not_with_the_height(scene: Scene) -> No
 @pytest.mark.parametrize("dtype", ["uint16", "float64"])
 def test_memory_grows_with_what_is_held(scene: Scene, dtype: str) -> None:
     def memory(**given: int) -> int:
-        return make_plan(scene, AREA, RULES, dtype, **{"tile": 256, "threads": 2, **given}).memory
+        return planned(scene, AREA, RULES, dtype, **{"tile": 256, "threads": 2, **given}).memory
 
     assert memory(tile=512) > memory()
     assert memory(threads=4) > memory()
-    assert make_plan(scene, AREA, RULES, dtype, tile=256, threads=2, tensors=False).memory < memory()
-    assert make_plan(scene, AREA, SizeRules(1, (200, 200)), dtype, tile=256, threads=2).memory > memory()
+    assert planned(scene, AREA, RULES, dtype, tile=256, threads=2, tensors=False).memory < memory()
+    assert planned(scene, AREA, SizeRules(1, (200, 200)), dtype, tile=256, threads=2).memory > memory()
 
 
 def test_the_block_cache_is_counted_and_bounded(scene: Scene) -> None:
-    plan = make_plan(scene, AREA, RULES, "uint16", tile=512, threads=2)
+    plan = planned(scene, AREA, RULES, "uint16", tile=512, threads=2)
     assert 32 * MB <= plan.cache <= 256 * MB
     assert plan.cache < plan.memory
 
@@ -131,7 +148,7 @@ def test_readers_follow_the_threads_and_where_the_files_lie(made_pair: tuple[Pat
     wide = replace(scene, pan=replace(scene.pan, block=(16, 16)))
 
     def readers(of: Scene, threads: int) -> int:
-        return make_plan(of, Area(of.area), SizeRules(1, (8, 8)), "uint16", threads=threads).readers
+        return planned(of, Area(of.area), SizeRules(1, (8, 8)), "uint16", threads=threads).readers
 
     assert [readers(wide, threads) for threads in (1, 2, 4, 16, 64)] == [1, 1, 1, 4, 8]
     # Strips: every handle would decode all of them.
@@ -147,7 +164,7 @@ def test_wide_scenes_are_worked_through_in_strips_where_blocks_allow(made_pair: 
     )
 
     def strip(of: Scene, area: Rect, tile: int | None = None) -> int | None:
-        return make_plan(of, Area(area), SizeRules(1, (8, 8)), "uint16", tile=tile).strip
+        return planned(of, Area(area), SizeRules(1, (8, 8)), "uint16", tile=tile).strip
 
     wide = Rect(0, 512, 4096, 40_000)
     assert strip(blocks, wide) == 8192
@@ -159,7 +176,7 @@ def test_wide_scenes_are_worked_through_in_strips_where_blocks_allow(made_pair: 
 
 
 def test_running_out_of_memory_says_what_to_change(scene: Scene) -> None:
-    plan = make_plan(scene, AREA, RULES, "uint16", tile=512, threads=2)
+    plan = planned(scene, AREA, RULES, "uint16", tile=512, threads=2)
     with pytest.raises(ResourceError) as refusal, plan.within_memory():
         raise MemoryError
     assert "512 PAN pixels in 2 threads" in refusal.value.found

@@ -9,11 +9,12 @@ import rasterio
 from rasterio.transform import from_origin
 
 from geosharp.engine import sampling
-from geosharp.engine.sampling import sample_moments
 from geosharp.engine.tensors import optics_of
 from geosharp.errors import PairError
 from geosharp.imaging.resample import Span
+from geosharp.padm.table import table_degradation
 from geosharp.raster.scene import Scene, open_scene
+from tests.engine.memory import moments_of
 from tests.imaging.synthetic import degrade_exactly, direct_moments
 from tests.made import ORIGIN, make_pair, write_raster
 
@@ -35,11 +36,11 @@ def rewritten(folder: Path, scene: Scene, pan: np.ndarray, ms: np.ndarray, **pro
 def values_at_ms(scene: Scene) -> np.ndarray:
     """MS, D_b(PAN) and D(PAN), in double precision; at the rim by what of the kernel meets PAN."""
     pan, ms = pixels(scene)
-    optics = optics_of(scene)
+    optics = optics_of(scene, table_degradation(scene))
     all_ms = (Span(0, ms.shape[1]), Span(0, ms.shape[2]))
     lows = [
-        degrade_exactly(pan, all_ms, scene.relation.ratio[0], scene.relation.offset, gain)
-        for gain in (*optics.gains, optics.pan_gain)
+        degrade_exactly(pan, all_ms, scene.relation.ratio[0], scene.relation.offset, gain[0])
+        for gain in (*optics.gains, optics.mean_gain)
     ]
     return np.concatenate([ms, *lows])
 
@@ -49,7 +50,7 @@ def test_moments_of_a_small_scene_are_those_of_all_its_pixels(
     tmp_path: Path, offset: tuple[float, float]
 ) -> None:
     scene = open_scene(*make_pair(tmp_path, pan_shape=(240, 232), offset=offset))
-    made, expected = sample_moments(scene), direct_moments(values_at_ms(scene))
+    made, expected = moments_of(scene), direct_moments(values_at_ms(scene))
     assert made.count == expected.count == 60 * 58
     scale = np.sqrt(np.diag(expected.cov))
     np.testing.assert_allclose(made.means, expected.means, rtol=1e-5)
@@ -81,7 +82,7 @@ def test_a_wide_scene_is_sampled_from_side_to_side(
     for at in ({window.row for window in first}, {window.col for window in first}):
         assert {0, 60} < at
     monkeypatch.setattr(sampling, "_ENOUGH", 100)
-    few = sample_moments(scene)
+    few = moments_of(scene)
     assert few.count == 9 * 16
 
 
@@ -98,7 +99,7 @@ def test_saturated_pixels_never_count(tmp_path: Path) -> None:
     other = tmp_path / "holes"
     other.mkdir()
     holes = rewritten(other, scene, pan_hot, ms_hot, nodata=0)
-    made, expected = sample_moments(hot), sample_moments(holes)
+    made, expected = moments_of(hot), moments_of(holes)
     assert made.count == expected.count < 60 * 58 - 300
     np.testing.assert_allclose(made.means, expected.means, rtol=1e-6)
     np.testing.assert_allclose(made.cov, expected.cov, rtol=1e-5)
@@ -111,7 +112,7 @@ def test_invalid_pixels_never_count(tmp_path: Path, hidden: float) -> None:
     pan, ms = (image.astype(np.float32) for image in pixels(scene))
     pan[:, :, :88] = hidden
     ms[1, 50:, :] = hidden
-    made = sample_moments(rewritten(tmp_path, scene, pan, ms, nodata=hidden))
+    made = moments_of(rewritten(tmp_path, scene, pan, ms, nodata=hidden))
     # The kernel reaches over PAN's rim: MS pixels beside it see another D(PAN), so only MS is compared.
     expected = values[:4, :50, 22:].reshape(4, -1)
     assert made.count == expected.shape[1]
@@ -131,7 +132,7 @@ def test_a_scene_valid_in_one_corner_alone_is_still_sampled(
     rows, cols = (slice(9, 12) if at == 0 else slice(-12, -9) for at in corner)
     kept = np.zeros_like(ms)
     kept[:, rows, cols] = ms[:, rows, cols]
-    made = sample_moments(rewritten(tmp_path, scene, pan, kept, nodata=0))
+    made = moments_of(rewritten(tmp_path, scene, pan, kept, nodata=0))
     assert made.count == 9
     np.testing.assert_allclose(made.means[:4], ms[:, rows, cols].mean((1, 2)), rtol=1e-5)
 
@@ -150,14 +151,14 @@ def test_nothing_valid_is_refused(tmp_path: Path, which: str) -> None:
         write_raster(tmp_path / "ms.tif", ms, nodata=0, transform=from_origin(*ORIGIN, 4, 4)),
     )
     with pytest.raises(PairError) as refusal:
-        sample_moments(scene)
+        moments_of(scene)
     assert "valid and unsaturated" in refusal.value.found
 
 
 def test_the_order_of_the_bands_only_reorders_the_moments(made_pair: tuple[Path, Path]) -> None:
     order = [2, 0, 3, 1]
-    first = sample_moments(open_scene(*made_pair))
-    second = sample_moments(open_scene(*made_pair, bands=[i + 1 for i in order]))
+    first = moments_of(open_scene(*made_pair))
+    second = moments_of(open_scene(*made_pair, bands=[i + 1 for i in order]))
     index = np.array([*order, *(4 + i for i in order), 8])
     np.testing.assert_allclose(second.means, first.means[index], rtol=1e-6)
     np.testing.assert_allclose(second.cov, first.cov[np.ix_(index, index)], rtol=1e-5)
@@ -168,17 +169,17 @@ def test_the_order_of_the_windows_does_not_matter(
 ) -> None:
     monkeypatch.setattr(sampling, "_WINDOW", 16)
     scene = open_scene(*made_pair)
-    first = sample_moments(scene)
+    first = moments_of(scene)
     spread = sampling._spread
     monkeypatch.setattr(sampling, "_spread", lambda scene: [list(reversed(w)) for w in spread(scene)][::-1])
-    second = sample_moments(scene)
+    second = moments_of(scene)
     assert second.count == first.count
     np.testing.assert_allclose(second.means, first.means, rtol=1e-6)
     np.testing.assert_allclose(second.cov, first.cov, rtol=1e-4)
 
 
 def test_the_same_scene_gives_the_same_moments_to_the_bit(made_pair: tuple[Path, Path]) -> None:
-    first, second = (sample_moments(open_scene(*made_pair)) for _ in range(2))
+    first, second = (moments_of(open_scene(*made_pair)) for _ in range(2))
     np.testing.assert_array_equal(first.cov, second.cov)
 
 
@@ -187,8 +188,8 @@ def test_far_dn_keep_their_low_digits(tmp_path: Path, dtype: str) -> None:
     """float32 holds no digit below 128 at two thousand million."""
     scene = open_scene(*make_pair(tmp_path, pan_shape=(128, 128)))
     pan, ms = pixels(scene)
-    near = sample_moments(scene)
-    far = sample_moments(rewritten(tmp_path, scene, (pan + 2e9).astype(dtype), (ms + 2e9).astype(dtype)))
+    near = moments_of(scene)
+    far = moments_of(rewritten(tmp_path, scene, (pan + 2e9).astype(dtype), (ms + 2e9).astype(dtype)))
     np.testing.assert_allclose(far.means - 2e9, near.means, atol=0.01)
     np.testing.assert_allclose(far.cov, near.cov, rtol=1e-4)
 
@@ -208,4 +209,4 @@ def test_stripes_are_detail_whichever_way_they_run(tmp_path: Path) -> None:
                 folder / "ms.tif", ms[None].astype(np.float32), transform=from_origin(*ORIGIN, 4, 4)
             ),
         )
-        assert sample_moments(scene).detail_correlation()[0] > 0.95
+        assert moments_of(scene).detail_correlation()[0] > 0.95

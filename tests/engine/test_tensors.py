@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from geosharp.engine.tensors import optics_of, spans, to_pair
+from geosharp.imaging.degradation import Degradation
 from geosharp.imaging.resample import Span
 from geosharp.raster.grid import Rect
 from geosharp.raster.scene import Patch, open_scene
@@ -74,7 +75,7 @@ def test_bands_of_one_mask_share_it() -> None:
 
 def test_the_optics_are_those_of_the_scene(tmp_path: Path) -> None:
     scene = open_scene(*make_pair(tmp_path, pan_shape=(64, 64), ratio=2, offset=(-0.5, 0.25)))
-    optics = optics_of(scene)
-    assert [(axis.ratio, axis.offset) for axis in optics.axes] == [(2.0, -0.5), (2.0, 0.25)]
-    assert optics.gains == tuple(band.optics.gain for band in scene.bands)
-    assert min(optics.gains) <= optics.pan_gain <= max(optics.gains)
+    how = Degradation(((0.2, 0.3), *[(0.4, 0.3)] * 3), (0.1, 0.1))
+    optics = optics_of(scene.aligned((0.75, 0.0)), how)
+    assert [(axis.ratio, axis.offset) for axis in optics.axes] == [(2.0, 0.25), (2.0, 0.25)]
+    assert (optics.gains, optics.mean_gain) == (how.gains, how.mean_gain)

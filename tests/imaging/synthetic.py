@@ -122,7 +122,8 @@ def make_synthetic(
         pan_valid=None,
         ms_valid=None,
     )
-    optics = Optics((Axis(ratio, offset[0]), Axis(ratio, offset[1])), gains, pan_gain)
+    pairs = tuple((gain, gain) for gain in gains)
+    optics = Optics((Axis(ratio, offset[0]), Axis(ratio, offset[1])), pairs, (pan_gain, pan_gain))
     return Synthetic(truth, pair, optics, moments)
 
 

@@ -329,7 +329,7 @@ def test_methods_know_nothing_but_the_moments() -> None:
 
 def test_detail_is_taken_from_pan_pixel_by_pixel() -> None:
     """A step of one PAN pixel shows up at that pixel, times the gain."""
-    optics = Optics((Axis(4.0, 0.0), Axis(4.0, 0.0)), (0.3,), 0.3)
+    optics = Optics((Axis(4.0, 0.0), Axis(4.0, 0.0)), ((0.3, 0.3),), (0.3, 0.3))
     scene = make_synthetic(truth=np.zeros((1, 160, 160)), gains=(0.3,))
     pan = torch.zeros(1, 160, 160)
     pan[0, 80, 83] = 1.0

@@ -64,7 +64,7 @@ def test_degradation_weights_are_not_negative_and_sum_to_one(ratio: float, offse
     source = pan_span(target, axis, gain)
     size = source.stop - source.start
     rows_of_ones = torch.eye(size)[:, :, None].expand(size, size, size)
-    weights = degrade(rows_of_ones, (source, source), (target, target), (axis, axis), gain).double()
+    weights = degrade(rows_of_ones, (source, source), (target, target), (axis, axis), (gain, gain)).double()
     assert float(weights.min()) >= 0
     assert torch.allclose(weights.sum(0), torch.ones(3, 3, dtype=torch.float64), atol=2e-7)
 
@@ -81,7 +81,8 @@ def test_a_cosine_at_ms_nyquist_keeps_the_stated_gain(ratio: float, gain: float,
     image = (
         wave[None, :, None].expand(1, size, size) if along == 0 else wave[None, None].expand(1, size, size)
     )
-    made = degrade(image, (source, source), (target, target), (axis, axis), gain)
+    gains = (gain, 0.7) if along == 0 else (0.7, gain)
+    made = degrade(image, (source, source), (target, target), (axis, axis), gains)
     signs = torch.from_numpy((-1.0) ** np.arange(target.start, target.stop)).float()
     kept = made * (signs[:, None] if along == 0 else signs)
     assert float((kept - gain).abs().max()) < 0.01
@@ -93,7 +94,7 @@ def test_degradation_keeps_the_coordinates_of_a_ramp(axes: tuple[Axis, Axis]) ->
     source = (pan_span(target[0], axes[0], gain), pan_span(target[1], axes[1], gain))
     rows, cols = (torch.arange(s.start, s.stop) + 0.5 for s in source)
     ramps = torch.stack(torch.meshgrid(rows, cols, indexing="ij"))
-    made = degrade(ramps, source, target, axes, gain).double().numpy()
+    made = degrade(ramps, source, target, axes, (gain, gain)).double().numpy()
     at = [a.offset + a.ratio * (np.arange(t.start, t.stop) + 0.5) for t, a in zip(target, axes, strict=True)]
     # A kernel cut at four standard deviations is off centre by less than this.
     assert np.abs(made[0] - at[0][:, None]).max() < 2e-3
@@ -105,7 +106,7 @@ def test_degradation_equals_the_dense_gaussian(axes: tuple[Axis, Axis]) -> None:
     gain, target = 0.12, (Span(5, 20), Span(7, 30))
     source = (Span(0, 120), Span(0, 170))
     pan = noise(2, *source)
-    made = degrade(pan, source, target, axes, gain)
+    made = degrade(pan, source, target, axes, (gain, gain))
     exact = degrade_exactly(
         pan.double().numpy(), target, axes[0].ratio, (axes[0].offset, axes[1].offset), gain
     )
@@ -130,10 +131,10 @@ def test_degradation_has_the_same_bits_in_any_tile(axes: tuple[Axis, Axis], gain
     whole = (Span(-3, 60), Span(0, 50))
     source = (pan_span(whole[0], axes[0], gain), pan_span(whole[1], axes[1], gain))
     pan = noise(1, *source)
-    expected = degrade(pan, source, whole, axes, gain)
+    expected = degrade(pan, source, whole, axes, (gain, gain))
     for rows, cols in some_tiles(whole):
         need = (pan_span(rows, axes[0], gain), pan_span(cols, axes[1], gain))
-        part = degrade(cut(pan, source, need), need, (rows, cols), axes, gain)
+        part = degrade(cut(pan, source, need), need, (rows, cols), axes, (gain, gain))
         assert torch.equal(part, cut(expected, whole, (rows, cols))), (rows, cols)
 
 
@@ -148,7 +149,7 @@ def test_an_output_that_needs_more_than_the_source_is_refused() -> None:
                 upsample(noise(1, *spans), spans, target, axes)
     source = (Span(0, 64), Span(0, 64))
     with pytest.raises(ValueError, match="need inputs beyond"):
-        degrade(noise(1, *source), source, (Span(0, 16), Span(4, 12)), axes, 0.3)
+        degrade(noise(1, *source), source, (Span(0, 16), Span(4, 12)), axes, (0.3, 0.3))
 
 
 def some_tiles(whole: tuple[Span, Span]) -> list[tuple[Span, Span]]:
@@ -175,9 +176,9 @@ def test_degrading_what_is_valid_ignores_the_rest_and_keeps_its_bits() -> None:
     x = torch.from_numpy(np.random.default_rng(5).normal(size=(2, 130, 130)).astype(np.float32))
     valid = torch.ones(1, 130, 130)
     valid[:, 60:, 50:80] = 0
-    whole, _ = degrade_valid(x, None, source, target, axes, gain, 0.5)
-    level, seen = degrade_valid(7 * valid, valid, source, target, axes, gain, 0.5)
-    kept, _ = degrade_valid(x * valid, valid, source, target, axes, gain, 0.5)
+    whole, _ = degrade_valid(x, None, source, target, axes, (gain, gain), 0.5)
+    level, seen = degrade_valid(7 * valid, valid, source, target, axes, (gain, gain), 0.5)
+    kept, _ = degrade_valid(x * valid, valid, source, target, axes, (gain, gain), 0.5)
     assert seen is not None
     assert 0 < seen.mean() < 1
     torch.testing.assert_close(level[seen > 0], torch.full_like(level[seen > 0], 7.0))

@@ -45,6 +45,6 @@ def test_the_halo_is_the_reach_of_both_kernels_and_not_twice_that(scene: Synthet
     assert isinstance(rules, SizeRules)
     assert rules.multiple == 1
     for reach, axis in zip(rules.halo, scene.optics.axes, strict=True):
-        # Six MS pixels of interpolation and filling, and four standard deviations of the widest Gaussian.
-        sigma = axis.ratio / math.pi * math.sqrt(-2 * math.log(min(scene.optics.gains)))
-        assert 6 * axis.ratio + 4 * sigma <= reach <= 9 * axis.ratio + 4 * sigma + 2
+        # Seven MS pixels of interpolation and filling, and four standard deviations of the widest Gaussian.
+        sigma = axis.ratio / math.pi * math.sqrt(-2 * math.log(min(scene.optics.gains)[0]))
+        assert 7 * axis.ratio + 4 * sigma <= reach <= 10 * axis.ratio + 4 * sigma + 2

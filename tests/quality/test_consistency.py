@@ -152,3 +152,8 @@ def test_a_pan_of_another_grid_is_told(name: str) -> None:
     for wrong in (pan[:, :64], fine[:2]):
         with pytest.raises(PairError, match="PAN"):
             FINE[name](fine, wrong)
+
+
+def test_values_whose_squares_float64_does_not_hold_are_explained_by_nothing() -> None:
+    fine, pan, _, _ = scene()
+    assert math.isnan(consistency.d_s_regression(1e200 * fine.astype(float), pan))

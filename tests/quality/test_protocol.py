@@ -12,13 +12,14 @@ from geosharp.errors import PairError
 from geosharp.imaging.degradation import Degradation, degrade_bands
 from geosharp.imaging.resample import Axis, Span
 from geosharp.quality import protocol
-from geosharp.quality.protocol import FullScoring, Read, ReducedScoring, check_counted
+from geosharp.quality.coarsening import Read
+from geosharp.quality.protocol import FullScoring, ReducedScoring, check_counted, find_peak
 from geosharp.raster.grid import Rect
 from geosharp.raster.scene import Scene, SceneReader, open_scene
 from tests.made import ORIGIN, make_pair, texture, write_raster
 
 SIDE = 640
-HOW = Degradation((0.45, 0.2, 0.1), 0.15, (0.25, -0.5))
+HOW = Degradation(((0.45, 0.3), (0.2, 0.2), (0.1, 0.2)), (0.15, 0.15), (0.25, -0.5))
 
 
 def perfect_scene(
@@ -26,7 +27,8 @@ def perfect_scene(
 ) -> tuple[Scene, np.ndarray]:
     """A scene whose MS is `truth` degraded by HOW, and `truth` on PAN's pixels."""
     truth = np.stack([1500 * texture((SIDE, SIDE), seed) + 300 for seed in range(3)])
-    axes = HOW.moved((Axis(ratio, offset[0]), Axis(ratio, offset[1])))
+    down, right = HOW.shift
+    axes = Axis(ratio, offset[0] + down), Axis(ratio, offset[1] + right)
     size = int(SIDE / ratio)
     margin = 80
     grown = np.pad(truth, ((0, 0), (margin, margin), (margin, margin)), mode="reflect")
@@ -102,7 +104,7 @@ def test_parts_of_a_scene_are_scored_together(tmp_path: Path) -> None:
 
 def score_reduced(scene: Scene, image: np.ndarray, valid: np.ndarray | None = None) -> dict[str, float]:
     area = scene.ms_grid.rect
-    scoring = ReducedScoring(scene, area)
+    scoring = ReducedScoring(scene, find_peak(scene, area))
     with SceneReader(scene) as reader:
         scoring.add(reader, reading(image, valid), area)
     return scoring.results()

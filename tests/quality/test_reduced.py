@@ -9,11 +9,12 @@ from rasterio.transform import from_origin
 
 from geosharp.errors import PairError
 from geosharp.imaging.degradation import Degradation
-from geosharp.quality.reduced import reduce_scene, table_degradation
+from geosharp.padm.table import table_degradation
+from geosharp.quality.reduced import reduce_scene
 from geosharp.raster.scene import Scene, SceneReader, open_scene
 from tests.made import ORIGIN, make_pair, write_raster
 
-HOW = Degradation((0.3,), 0.15)
+HOW = Degradation.alike([0.3], 0.15)
 
 
 def coordinate_scene(folder: Path, ratio: float, offset: tuple[float, float], side: int = 160) -> Scene:
@@ -71,7 +72,7 @@ def test_holes_stay_holes_and_do_not_bleed(tmp_path: Path) -> None:
     for folder in folders:
         folder.mkdir()
     scene = open_scene(*make_pair(folders[0]))
-    whole = read(reduce_scene(scene, Degradation((0.3,) * 4, 0.15), folders[1]))
+    whole = read(reduce_scene(scene, Degradation.alike([0.3] * 4, 0.15), folders[1]))
     with SceneReader(scene) as reader:
         fine, coarse = reader.read_pan(scene.grid.rect)[0], reader.read_ms(scene.ms_grid.rect)[0]
     fine, coarse = fine.copy(), coarse.copy()
@@ -87,7 +88,7 @@ def test_holes_stay_holes_and_do_not_bleed(tmp_path: Path) -> None:
             photometric="MINISBLACK",
         ),
     )
-    reduced = read(reduce_scene(holed, Degradation((0.3,) * 4, 0.15), folders[2]))
+    reduced = read(reduce_scene(holed, Degradation.alike([0.3] * 4, 0.15), folders[2]))
     for image, reference, hole in zip(reduced, whole, [np.s_[:19, :19], np.s_[11:, 11:]], strict=True):
         assert np.isnan(image[hole]).all()
         assert np.isfinite(image).mean() > 0.5
@@ -106,12 +107,7 @@ def test_what_is_known_of_the_bands_stays_known(tmp_path: Path) -> None:
     ]
 
 
-def test_the_table_states_the_sensors_gains(tmp_path: Path) -> None:
-    how = table_degradation(open_scene(*make_pair(tmp_path), sensor="ikonos"))
-    assert how == Degradation((0.26, 0.28, 0.29, 0.28), 0.17)
-
-
 def test_a_scene_too_small_to_be_coarsened_is_refused(tmp_path: Path) -> None:
     scene = open_scene(*make_pair(tmp_path, pan_shape=(12, 64)))
     with pytest.raises(PairError, match="16 x 3 pixels"):
-        reduce_scene(scene, Degradation((0.3,) * 4, 0.15), tmp_path)
+        reduce_scene(scene, Degradation.alike([0.3] * 4, 0.15), tmp_path)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from geosharp.padm.table import table_degradation
 from geosharp.quality.protocol import FullScoring, ReducedScoring
-from geosharp.quality.reduced import table_degradation
-from geosharp.quality.scores import METRICS, Metric, compare, find_best, format_value
+from geosharp.quality.scores import METRICS, Metric, compare, find_best, format_value, tell_scores
 from geosharp.raster.scene import open_scene
 
 ERGAS, HQNR = METRICS["reduced"]["ergas"], METRICS["full"]["hqnr"]
@@ -15,7 +15,7 @@ ERGAS, HQNR = METRICS["reduced"]["ergas"], METRICS["full"]["hqnr"]
 
 def test_every_score_has_its_meaning(made_pair: tuple[Path, Path]) -> None:
     scene = open_scene(*made_pair)
-    reduced = ReducedScoring(scene, scene.ms_grid.rect).results()
+    reduced = ReducedScoring(scene, 1000.0).results()
     full = FullScoring(scene, table_degradation(scene)).results()
     assert list(METRICS["reduced"]) == list(reduced)
     assert list(METRICS["full"]) == list(full)
@@ -39,6 +39,8 @@ def test_every_score_has_its_meaning(made_pair: tuple[Path, Path]) -> None:
         (40.0, math.inf, METRICS["reduced"]["psnr"], "worse"),
         (math.inf, math.inf, METRICS["reduced"]["psnr"], "level"),
         (0.0, 0.0, ERGAS, "level"),
+        (0.0001, 0.0004, ERGAS, "level"),
+        (0.0004, 0.0006, ERGAS, "better"),
     ],
 )
 def test_differences_below_the_noise_are_none(own: float, other: float, metric: Metric, result: str) -> None:
@@ -67,3 +69,39 @@ def test_values_are_told_as_precisely_as_they_are_known() -> None:
     assert format_value(0.91234, HQNR) == "0.912"
     assert format_value(math.inf, HQNR) == "∞"
     assert format_value(math.nan, HQNR) == "n/a"
+
+
+def test_absurd_values_are_told_by_their_power_of_ten() -> None:
+    assert format_value(999_999.0, ERGAS) == "999999.000"
+    assert format_value(1.7095158588775e36, ERGAS) == "1.71e+36"
+    assert format_value(-2e6, ERGAS) == "-2e+06"
+
+
+def test_no_best_where_another_is_told_alike() -> None:
+    assert find_best([0.0001, 0.0004, 0.3], ERGAS) == {0, 1}
+    assert find_best([0.0001, 0.0004], ERGAS) == set()
+
+
+def full_scores(**changes: float) -> dict[str, float]:
+    return {**dict.fromkeys(METRICS["full"], 0.5), **changes}
+
+
+def test_each_absent_score_is_told_with_its_own_reason() -> None:
+    row = full_scores(hqnr=math.nan, d_lambda=math.nan, d_rho=math.nan, reprojection_ergas=math.inf)
+    notes = list(tell_scores({"full": {"gsa": full_scores(), "glp": row}}))
+    assert notes == [
+        "no HQNR, D_lambda: no block of 32 x 32 MS pixels is valid as a whole",
+        "no D_rho: PAN is flat wherever a window of an MS pixel's size is valid as a whole",
+        "no reprojection ERGAS: a band of the MS is zero on average",
+    ]
+    perfect = dict.fromkeys(METRICS["reduced"], 1.0) | {"psnr": math.inf}
+    assert list(tell_scores({"reduced": {"exp": perfect}})) == []
+
+
+@pytest.mark.parametrize(("exp", "told"), [(0.9, True), (0.7, False), (0.8, False)])
+def test_interpolation_in_the_lead_is_no_proof(exp: float, told: bool) -> None:
+    scores = {"full": {"glp": full_scores(hqnr=0.8), "exp": full_scores(hqnr=exp)}}
+    notes = list(tell_scores(scores))
+    assert len(notes) == told
+    assert all("D_rho" in note for note in notes)
+    assert all("D_rho" in METRICS["full"][name].meaning for name in ("hqnr", "d_s"))

@@ -85,3 +85,14 @@ def test_ssim_told_the_scenes_peak_is_the_metric() -> None:
     image, fused = made_image(), noisy(made_image(), 20)
     score = score_once(Ssim(float(image.max())), cut_window(image, fused))
     assert score == metrics.ssim(image, fused)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("which", [0, 1])
+def test_what_is_not_finite_in_one_image_counts_as_invalid(value: float, which: int) -> None:
+    images = [made_image().astype(float), noisy(made_image(), 20).astype(float)]
+    valid = np.ones(images[0].shape[1:], bool)
+    valid[40, 50] = False
+    expected = metrics.psnr(*images, valid)
+    images[which][1, 40, 50] = value
+    assert metrics.psnr(*images) == expected

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 from affine import Affine
 from rasterio.transform import from_origin
 
@@ -73,3 +74,54 @@ def test_what_is_no_result_of_the_scene_is_refused_by_the_reason(
     with pytest.raises(PairError, match=message) as refusal:
         open_fused(path, scene)
     assert str(path) in refusal.value.subject
+
+
+def write_named(path: Path, names: list[str | None]) -> Path:
+    """A result whose band i holds i, with these names."""
+    image = np.repeat(np.arange(len(names), dtype=np.uint16), 40 * 50).reshape(-1, 40, 50)
+    written = write_raster(path, image, photometric="MINISBLACK", nodata=7)
+    with rasterio.open(written, "r+") as raster:
+        for number, name in enumerate(names, 1):
+            if name is not None:
+                raster.set_band_description(number, name)
+    return written
+
+
+@pytest.mark.parametrize(
+    ("bands", "names", "order"),
+    [
+        (None, ["nir", "Red", " green", "blue"], [3, 2, 1, 0]),
+        (None, ["blue", "green", "red", "nir"], [0, 1, 2, 3]),
+        (None, [None, None, None, None], [0, 1, 2, 3]),
+        (None, ["B0", "B1", "B2", "B3"], [0, 1, 2, 3]),
+        ([3, 1], ["blue", "green", "red", "nir"], [2, 0]),
+        ([3, 1], ["red", "blue"], [0, 1]),
+    ],
+)
+def test_bands_are_taken_by_their_names_where_all_are_named(
+    tmp_path: Path, made_pair: tuple[Path, Path], bands: list[int] | None, names: list[str], order: list[int]
+) -> None:
+    scene = open_scene(*made_pair, bands=bands, sensor="ikonos")
+    with FusedReader(open_fused(write_named(tmp_path / "fused.tif", names), scene)) as reader:
+        data, valid = reader.read(Rect(30, 0, 20, 20))
+    assert data[:, 0, 0].tolist() == order
+    assert valid is not None
+    assert valid.shape == data.shape
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["nir", "red", "green", None], "nir as band 1 of the result"),
+        (["blue", "red", None, None], "red as band 2 of the result"),
+        (["nir"], "1 band in the result and 4 in MS"),
+        ([None] * 5, "5 bands in the result and 4 in MS"),
+    ],
+)
+def test_names_that_contradict_the_order_are_refused(
+    tmp_path: Path, made_pair: tuple[Path, Path], names: list[str | None], message: str
+) -> None:
+    scene = open_scene(*made_pair, sensor="ikonos")
+    with pytest.raises(PairError, match=message) as refusal:
+        open_fused(write_named(tmp_path / "fused.tif", names), scene)
+    assert "--bands" in refusal.value.remedy

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from geosharp.quality.report.content import Histogram, Seams
+from geosharp.quality.survey.samples import Histogram
+from geosharp.quality.survey.seams import Seams
 
 _WIDTH, _HEIGHT = 300, 132
 _LEFT, _RIGHT, _TOP, _BOTTOM = 8, 8, 8, 22
 _MOST_BINS = 100
 # Room for numbers to the right of the seams.
-_GUTTER = 44
+_GUTTER = 56
 
 
 def draw_histogram(histogram: Histogram) -> str:
@@ -61,7 +62,7 @@ def draw_seams(seams: Seams) -> str:
         )
         if offset in (-reach, 0, reach):
             labels.append(_tick(x, f"{offset:+d} px" if offset else "border"))
-    levels = (seams.elsewhere + deviations * seams.spread for deviations in (-3, 0, 3))
+    levels = dict.fromkeys(seams.elsewhere + deviations * seams.spread for deviations in (-3, 0, 3))
     labels += [f'<text x="{_WIDTH - 2}" y="{down(level) + 3.5}">{level:.4g}</text>' for level in levels]
     body = band + mean + _axis() + "".join(dots) + "".join(labels)
     return _svg("Mean step by distance from the tile border", body, _WIDTH + _GUTTER)

@@ -14,6 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geosharp.quality.scores import Metric
+from geosharp.quality.survey.maps import Maps
+from geosharp.quality.survey.samples import Histogram
+from geosharp.quality.survey.seams import Seams
 from geosharp.raster.grid import Rect
 
 # uint8 (band, row, col) of 1 (grey), 3 (RGB) or 4 (RGB and opacity) bands.
@@ -59,10 +62,10 @@ class Layer:
 
 @dataclass(frozen=True, eq=False)
 class Spectra:
-    """Values behind a view, in DN: a coarse (band, row, col) cube that covers it from edge to edge.
+    """Values behind a view: a coarse (band, row, col) cube that covers it from edge to edge.
 
     ms, fused: means over the cells of one grid, any real dtype; nan where a cell holds nothing valid.
-    Cells of one MS pixel or of several make the two comparable. At most 160 a side are kept.
+    Cells of one MS pixel or of several make the two comparable.
     """
 
     ms: NDArray[Any]
@@ -119,64 +122,12 @@ class Scores:
             raise ValueError(f"two rows of {self.title!r} are the reported one")
 
 
-@dataclass(frozen=True, eq=False)
-class Maps:
-    """Maps on one colour scale, title -> (row, col) values, nan where there is none.
-
-    signed: around zero, such as a difference; else from zero up, such as a distance. They cover the scene
-    from edge to edge. At most 320 pixels a side are kept.
-    """
-
-    title: str
-    maps: Mapping[str, NDArray[Any]]
-    signed: bool
-    unit: str = ""
-    note: str = ""
-
-
-@dataclass(frozen=True, eq=False)
-class Histogram:
-    """One band's counts in equal bins between `low` and `high` (DN), of MS and of the result."""
-
-    band: str
-    low: float
-    high: float
-    ms: NDArray[Any]
-    fused: NDArray[Any]
-
-    def __post_init__(self) -> None:
-        if self.ms.ndim != 1 or self.ms.shape != self.fused.shape or not self.low < self.high:
-            raise ValueError(f"the two histograms of {self.band} are not on the same bins")
-
-
-@dataclass(frozen=True)
-class Seams:
-    """Steps from pixel to pixel at tile borders against steps elsewhere.
-
-    at_borders, elsewhere: mean absolute steps in `unit`; spread: standard deviation that the mean over as
-    many steps elsewhere has; z: (at_borders - elsewhere) / spread; profile: mean absolute step at
-    distances -n..n from the border, an odd number of values, the middle one at the border.
-    """
-
-    tile: int
-    at_borders: float
-    elsewhere: float
-    spread: float
-    z: float
-    profile: tuple[float, ...] = ()
-    unit: str = "DN"
-
-    def __post_init__(self) -> None:
-        if self.profile and len(self.profile) % 2 == 0:
-            raise ValueError(f"a seam profile of {len(self.profile)} values has no middle")
-
-
 @dataclass(frozen=True)
 class ReportData:
     """One result and what is known of it.
 
-    pixel_size: a PAN pixel's side in metres, None where the scene is not georeferenced; method and each of
-    `parameters` and `lineage`: what made the result; scene: what it was made from.
+    pixel_size: a PAN pixel's side in metres, None where the scene is not georeferenced; unit: of the
+    values; method and each of `parameters` and `lineage`: what made the result; scene: what it was made from.
     """
 
     title: str
@@ -185,6 +136,7 @@ class ReportData:
     summary: str = ""
     bands: tuple[Band, ...] = ()
     pixel_size: float | None = None
+    unit: str = "DN"
     scene: tuple[Fact, ...] = ()
     parameters: tuple[Fact, ...] = ()
     lineage: tuple[Fact, ...] = ()

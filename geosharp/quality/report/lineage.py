@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import Any
 
 from geosharp.quality.report.content import Fact
 from geosharp.raster.scene import Scene
-from geosharp.raster.source import Source
 
 _PREFIX = "GEOSHARP_"
 _TILE = 512
 # Told with the scene, or as the method.
 _ELSEWHERE = ("method", "ms", "pan")
+# Of whose values, which may be paths, only the last part is shown: a page is passed on.
+_PATHS = ("pan", "ms", "area")
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,10 @@ def read_lineage(tags: Mapping[str, str]) -> Lineage:
     parameters = _read_json(own.pop("parameters", ""))
     tile, sensor = parameters.get("tile"), parameters.get("sensor")
     known_tile = tile if isinstance(tile, int) and tile > 1 else None
+    parameters |= {key: _bare(parameters[key]) for key in _PATHS if key in parameters}
     shown = {key: value for key, value in parameters.items() if key not in _ELSEWHERE}
+    if calibration := _read_json(own.pop("calibration", "")):
+        shown["calibration"] = _tell_calibration(calibration)
     return Lineage(
         method=own.pop("method", "") or "unknown",
         bands=_read_bands(parameters.get("bands")),
@@ -74,6 +77,16 @@ def _read_bands(value: object) -> list[int | str] | int | str | None:
     return known if known and len(known) == len(each) else None
 
 
+def _tell_calibration(known: Mapping[str, Any]) -> str:
+    """In a line, what a result was made with."""
+    parts = [str(known.get("source", "unknown"))]
+    if "verdict" in known:
+        parts.append(str(known["verdict"]))
+    if isinstance(shift := known.get("shift"), list) and all(isinstance(each, float) for each in shift):
+        parts.append(f"MS moved by {' rows and '.join(f'{each:+.2f}' for each in shift)} columns")
+    return ", ".join(parts)
+
+
 def _facts(values: Mapping[str, object]) -> tuple[Fact, ...]:
     return tuple(Fact(key.replace("_", " ").capitalize(), _text(value)) for key, value in values.items())
 
@@ -84,21 +97,30 @@ def _text(value: object) -> str:
 
 def describe_scene(scene: Scene) -> tuple[Fact, ...]:
     """What a result was made from, in a few lines."""
-    (height, width), relation, crs = scene.grid.shape, scene.relation, scene.grid.crs
+    files = ", ".join(_bare(source.name) for source in scene.ms)
+    (height, width), relation, crs = scene.grid.shape, scene.placed, scene.grid.crs
     ms_height, ms_width = scene.ms_grid.shape
     ratio = " x ".join(f"{value:.6g}" for value in dict.fromkeys(relation.ratio))
     facts = {
         "Sensor": f"{scene.sensor.title} ({scene.sensor_reason})",
-        "PAN": f"{_name(scene.pan)}, {width} x {height}, {scene.pan.dtype}",
-        "MS": f"{', '.join(map(_name, scene.ms))}, {ms_width} x {ms_height}, {scene.dtype}",
+        "PAN": f"{_bare(scene.pan.name)}, {width} x {height}, {scene.pan.dtype}",
+        "MS": f"{files}, {ms_width} x {ms_height}, {scene.dtype}",
         "Bands": ", ".join(band.name for band in scene.bands),
         "CRS": "none" if crs is None else crs.to_string()[:80],
         "MS on PAN": f"ratio {ratio}, {relation.shift[0]:.3g} rows and {relation.shift[1]:.3g} columns aside",
     }
-    notes = [Fact("Note", note) for note in scene.notes]
+    notes = [Fact("Note", _hide_folders(note, scene)) for note in scene.notes]
     return (*(Fact(label, value) for label, value in facts.items()), *notes)
 
 
-def _name(source: Source) -> str:
-    """Without folders: a page is passed on."""
-    return PurePath(source.name).name
+def _hide_folders(text: str, scene: Scene) -> str:
+    for source in (scene.pan, *scene.ms):
+        text = text.replace(source.name, _bare(source.name))
+    return text
+
+
+def _bare(value: Any) -> Any:
+    """The last part of a path of any system, or of each in a list; what is no text stays."""
+    if isinstance(value, list):
+        return [_bare(each) for each in value]
+    return value.replace("\\", "/").rsplit("/", 1)[-1] if isinstance(value, str) else value

@@ -13,11 +13,14 @@ from numpy.typing import NDArray
 
 from geosharp.errors import ResourceError
 from geosharp.quality.report.content import Picture
+from geosharp.quality.survey.survey import MAP_SIDE
 from geosharp.raster.output.encode import MAX_SIDE, encode_webp
 
-SPECTRA_SIDE, MAP_SIDE = 160, 320
+SPECTRA_SIDE = 160
 # Tried in this order: (shrink, quality). Below 50 the codec's own blocks look like faults of the method.
 LADDER = tuple((shrink, quality) for shrink in (1, 2, 4, 8) for quality in (92, 85, 75, 65, 50))
+# Bands from which on each is kept smaller, so that all together take no more room.
+_MANY = 8
 # Quality is foreseen from the middle of each picture, which may be calmer than the rest.
 _PROBE, _DOUBT = 192, 1.15
 
@@ -45,7 +48,7 @@ def pack_pictures(pictures: Sequence[Picture], limit: int) -> Album:
         "report",
         f"{len(pictures)} pictures do not fit into {max(limit, 0) / 1e6:.1f} MB at any quality",
         "fewer or smaller pictures",
-        "show fewer windows, or fewer methods",
+        "report on fewer bands (--bands)",
     )
 
 
@@ -77,7 +80,8 @@ def pack_cube(cubes: Sequence[NDArray[Any]]) -> Packed:
     value = low + step * code; code 65535 where nothing is finite. A code is off by half a step at most,
     1 / 131068 of the range.
     """
-    small = [_thin(np.asarray(cube, np.float64), SPECTRA_SIDE) for cube in cubes]
+    side = _share(SPECTRA_SIDE, len(cubes[0]))
+    small = [_thin(np.asarray(cube, np.float64), side) for cube in cubes]
     finite = [cube[np.isfinite(cube)] for cube in small]
     low = min((float(values.min()) for values in finite if values.size), default=0.0)
     high = max((float(values.max()) for values in finite if values.size), default=0.0)
@@ -94,7 +98,8 @@ def pack_maps(maps: Sequence[NDArray[Any]], *, signed: bool) -> Packed:
     high is the 99th percentile of the absolute values of all maps, low is -high or 0; values beyond take
     the last code.
     """
-    small = [_thin(np.asarray(each, np.float64)[None], MAP_SIDE)[0] for each in maps]
+    side = _share(MAP_SIDE, len(maps))
+    small = [_thin(np.asarray(each, np.float64)[None], side)[0] for each in maps]
     values = np.concatenate([np.abs(each[np.isfinite(each)]) for each in small])
     high = (float(np.percentile(values, 99)) if values.size else 0.0) or 1.0
     low = -high if signed else 0.0
@@ -104,6 +109,11 @@ def pack_maps(maps: Sequence[NDArray[Any]], *, signed: bool) -> Packed:
         data = np.where(np.isfinite(each), codes, 255).astype(np.uint8).tobytes()
         packed.append({"rows": each.shape[0], "cols": each.shape[1], "codes": _base64(data)})
     return {"low": low, "high": high, "maps": packed}
+
+
+def _share(side: int, bands: int) -> int:
+    """The longest side kept of each of so many bands, which together take what `_MANY` of `side` would."""
+    return math.floor(side * math.sqrt(min(1, _MANY / bands)))
 
 
 def _thin(cube: NDArray[np.float64], side: int) -> NDArray[np.float64]:

@@ -35,7 +35,7 @@ def render(data: ReportData, limit: int = LIMIT) -> str:
             "report",
             f"{bare / 1e6:.1f} MB without its pictures",
             f"less than {limit / 1e6:.1f} MB",
-            "show fewer windows or fewer maps",
+            "report on fewer bands (--bands)",
         )
     return _fill(data, payload, pack_pictures(pictures, limit - bare - frame))
 
@@ -111,7 +111,7 @@ def _sections(data: ReportData, payload: dict[str, Any]) -> dict[str, tuple[str,
             "Disagreement",
             "".join(show_maps(group, each["low"], each["high"], number) for number, (group, each) in maps),
         ),
-        "histograms": ("Histograms", show_histograms(data.histograms) if data.histograms else ""),
+        "histograms": ("Histograms", show_histograms(data.histograms, data.unit) if data.histograms else ""),
         "seams": ("Seams", show_seams(data.seams) if data.seams else ""),
         "provenance": ("Scene and method", show_facts(facts) if any(facts.values()) else ""),
     }

@@ -32,7 +32,7 @@ class Stretch:
         shown = np.stack([image[band] for band in bands]).astype(np.float32)
         valid = np.isfinite(shown).all(0)
         low, high = (limit[list(bands), None, None].astype(np.float32) for limit in (self.low, self.high))
-        scaled = np.clip((shown - low) / np.maximum(high - low, np.float32(1e-12)), 0, 1)
+        scaled = (np.clip(shown, low, high) - low) / np.where(high > low, high - low, np.float32(1))
         picture: Picture = np.rint(255 * np.where(valid, scaled, 0)).astype(np.uint8)
         if valid.all():
             return picture

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from html import escape
 
 import numpy as np
 
 from geosharp.quality.report.charts import draw_histogram, draw_seams
-from geosharp.quality.report.content import Fact, Histogram, Maps, Scores, Seams
+from geosharp.quality.report.content import Fact, Scores
 from geosharp.quality.report.readings import find_leaders, read_metric, read_seams
 from geosharp.quality.scores import format_value
+from geosharp.quality.survey.maps import Maps
+from geosharp.quality.survey.samples import Histogram
+from geosharp.quality.survey.seams import Seams
 
 
 def show_scores(scores: Scores) -> str:
@@ -68,9 +72,9 @@ def show_maps(group: Maps, low: float, high: float, number: int) -> str:
     )
 
 
-def show_histograms(histograms: Sequence[Histogram]) -> str:
+def show_histograms(histograms: Sequence[Histogram], unit: str) -> str:
     figures = [
-        f"<figure><figcaption><span>{escape(each.band)}</span><span>DN</span></figcaption>"
+        f"<figure><figcaption><span>{escape(each.band)}</span><span>{escape(unit)}</span></figcaption>"
         f"{draw_histogram(each)}</figure>"
         for each in histograms
     ]
@@ -79,13 +83,14 @@ def show_histograms(histograms: Sequence[Histogram]) -> str:
 
 
 def show_seams(seams: Seams) -> str:
-    facts = (
-        Fact("Tile", f"{seams.tile} PAN pixels"),
-        Fact("Mean step at tile borders", f"{seams.at_borders:.4g} {seams.unit}"),
-        Fact("Mean step elsewhere", f"{seams.elsewhere:.4g} {seams.unit}"),
-        Fact("Spread by chance (standard deviation)", f"{seams.spread:.3g} {seams.unit}"),
-        Fact("z", f"{seams.z:.2f}"),
-    )
+    measured = {
+        "Mean step at tile borders": (seams.at_borders, f"{seams.at_borders:.4g} {seams.unit}"),
+        "Mean step elsewhere": (seams.elsewhere, f"{seams.elsewhere:.4g} {seams.unit}"),
+        "Spread by chance (standard deviation)": (seams.spread, f"{seams.spread:.3g} {seams.unit}"),
+        "z": (seams.z, f"{seams.z:.2f}" if math.isfinite(seams.z) else "without bounds"),
+    }
+    known = [Fact(label, text) for label, (value, text) in measured.items() if not math.isnan(value)]
+    facts = Fact("Tile", f"{seams.tile} PAN pixels"), *known
     legend = "Points: mean step from pixel to pixel by distance from the border; shaded: three deviations."
     chart = f'<div>{draw_seams(seams)}<p class="note">{legend}</p></div>' if seams.profile else ""
     verdict = f'<p class="verdict">{escape(read_seams(seams))}</p>'

@@ -62,7 +62,7 @@ function clearPoints() {
 function drawSpectrum(point) {
   const { rect } = data.views[point.view], cell = cellOf(point);
   const row = Math.floor(rect.row + point.y), col = Math.floor(rect.col + point.x);
-  const mean = `mean of ${show(cell.height)} × ${show(cell.width)} PAN pixels`;
+  const mean = `mean of ${show(cell.width)} × ${show(cell.height)} PAN pixels`;
   const where = element("p", `PAN row ${row}, column ${col} · ${mean}`, "note");
   const key = element("p", "", "note");
   key.append(element("span", "MS", "key ms"), element("span", "result", "key fused"));

@@ -179,7 +179,7 @@ function showReadout() {
   const { rect, note } = currentView(), pixel = pointer && toPixel(pointer);
   const inside = pixel && pixel.x >= 0 && pixel.y >= 0 && pixel.x < rect.width && pixel.y < rect.height;
   const place = inside ? `PAN row ${Math.floor(rect.row + pixel.y)}, column ${Math.floor(rect.col + pixel.x)}` : "";
-  const extent = `${rect.height} × ${rect.width} PAN pixels`;
+  const extent = `${rect.width} × ${rect.height} PAN pixels`;
   byId("readout").textContent = [note, extent, `${Number((100 * state.zoom).toPrecision(3))} %`, place].filter(Boolean).join(" · ");
 }
 

@@ -6,18 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from geosharp.quality.protocol import Read
+from geosharp.quality.coarsening import Read
 from geosharp.quality.report.content import Layer, Spectra, View
+from geosharp.quality.report.packing import SPECTRA_SIDE
 from geosharp.quality.report.pictures import Stretch
-from geosharp.quality.survey.cells import Floats, cut_by_ms, read_ms_on_pan
+from geosharp.quality.survey.cells import Floats, cut_by_ms, floats, read_ms_on_pan
 from geosharp.quality.survey.survey import Survey
 from geosharp.raster.grid import Rect
 from geosharp.raster.scene import SceneReader
 from geosharp.raster.source import Array, Mask
-
-SPECTRA_SIDE = 160  # cells
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ def show_scene(seen: Survey, painter: Painter, title: str, others: Mapping[str, 
     shown = others if seen.whole else {}
     layers = [
         painter.paint("MS", seen.ms),
-        *(painter.paint(name, _floats(*read(seen.rect))) for name, read in shown.items()),
+        *(painter.paint(name, _open_holes(*read(seen.rect))) for name, read in shown.items()),
         painter.paint_pan(seen.pan),
         painter.paint(title, seen.fused),
     ]
@@ -57,10 +55,10 @@ def show_window(
     reader: SceneReader, number: int, rect: Rect, painter: Painter, results: Mapping[str, Read]
 ) -> View:
     """PAN pixels `rect` as they are. results: by title, the last being the one that is reported."""
-    ms = _floats(*read_ms_on_pan(reader, rect))
-    images = {title: _floats(*read(rect)) for title, read in results.items()}
+    ms = _open_holes(*read_ms_on_pan(reader, rect))
+    images = {title: _open_holes(*read(rect)) for title, read in results.items()}
     drawn = [painter.paint(title, image) for title, image in images.items()]
-    pan = painter.paint_pan(_floats(*reader.read_pan(rect)))
+    pan = painter.paint_pan(_open_holes(*reader.read_pan(rect)))
     layers = (painter.paint("MS", ms), *drawn[:-1], pan, drawn[-1])
     cells = cut_by_ms(rect, reader.scene.relation, SPECTRA_SIDE)
     fused = [*images.values()][-1]
@@ -70,9 +68,9 @@ def show_window(
     return View(f"Window {number}", rect, layers, Spectra(*means), note)
 
 
-def _floats(data: Array, valid: Mask | None) -> Floats:
+def _open_holes(data: Array, valid: Mask | None) -> Floats:
     """float32, nan in all bands where one is invalid."""
-    image: NDArray[np.float32] = data.astype(np.float32)
-    if valid is not None:
-        image[:, ~valid.all(0)] = np.nan
+    image, there = floats(data, valid)
+    if there is not None:
+        image[:, ~there] = np.nan
     return image

@@ -82,16 +82,26 @@ def cut_by_ms(rect: Rect, relation: Relation, most: int) -> Cells:
 
 
 def sum_runs(image: Floats, edges: Edges, axis: int) -> Floats:
-    """Along an axis, over pixels [edges[i], edges[i + 1])."""
+    """Along an axis, over pixels [edges[i], edges[i + 1]); infinite, or nan, beyond float32."""
     if len(edges) > image.shape[axis]:
         return image
-    if axis == image.ndim - 1:
-        last: Floats = np.add.reduceat(image, edges[:-1], axis=axis)
-        return last
-    # Sums of whole rows: several times as fast as reduceat is across them.
-    before = (slice(None),) * axis
-    runs = [image[*before, start:stop].sum(axis) for start, stop in pairwise(edges)]
-    return np.stack(runs, axis)
+    with np.errstate(over="ignore", invalid="ignore"):
+        if axis == image.ndim - 1:
+            last: Floats = np.add.reduceat(image, edges[:-1], axis=axis)
+            return last
+        # Sums of whole rows: several times as fast as reduceat is across them.
+        before = (slice(None),) * axis
+        runs = [image[*before, start:stop].sum(axis) for start, stop in pairwise(edges)]
+        return np.stack(runs, axis)
+
+
+def floats(data: NDArray[Any], valid: Mask | None) -> tuple[Floats, Mask | None]:
+    """float32 pixels, zero where invalid, and (row, col) where all bands are valid."""
+    image = data.astype(np.float32)
+    if valid is None:
+        return image, None
+    there = np.logical_and.reduce(valid, axis=0)
+    return np.where(there, image, np.float32(0)), there
 
 
 def ms_index(pan: NDArray[Any], ratio: float, offset: float) -> Edges:

@@ -2,27 +2,42 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
-from geosharp.imaging.degradation import Degradation, degrade_bands
-from geosharp.imaging.resample import Axis
-from geosharp.quality.protocol import Read
-from geosharp.quality.reduced import spans, tensors
-from geosharp.quality.report.content import Maps
+import numpy as np
+from numpy.typing import NDArray
+
+from geosharp.imaging.degradation import Degradation
+from geosharp.quality.coarsening import Coarsening, Read
 from geosharp.quality.survey.cells import Floats
-from geosharp.quality.survey.survey import Survey
+from geosharp.quality.survey.survey import Survey, name_unit
 from geosharp.raster.grid import Rect, tiles
 from geosharp.raster.scene import SceneReader
 
 _TILE = 128  # MS pixels
-# As in scores: an MS pixel is held against the result where its kernel lies in it as a whole, nearly.
-_LEAST = 0.99
+
+
+@dataclass(frozen=True, eq=False)
+class Maps:
+    """Maps on one colour scale, title -> (row, col) values, nan where there is none.
+
+    signed: around zero, such as a difference; else from zero up, such as a distance. They cover the scene
+    from edge to edge. A page keeps some hundred pixels a side.
+    """
+
+    title: str
+    maps: Mapping[str, NDArray[Any]]
+    signed: bool
+    unit: str = ""
+    note: str = ""
 
 
 def map_difference(
     reader: SceneReader, fused: Read, degradation: Degradation, seen: Survey, *, exact: bool
 ) -> Maps:
-    """The result made as coarse as the MS, less the MS, in DN.
+    """The result made as coarse as the MS, less the MS.
 
     exact: by the sensor's kernel on every MS pixel; else by means over the survey's cells, which hold so
     many MS pixels that the kernel hardly matters.
@@ -37,8 +52,8 @@ def map_difference(
         note = (
             f"Means of the result less means of the MS, over cells of {side} PAN pixels: the scene is large."
         )
-    maps = dict(zip(names, values, strict=True))
-    return Maps("Result less MS, at the MS's resolution", maps, signed=True, unit="DN", note=note)
+    maps, unit = dict(zip(names, values, strict=True)), name_unit(reader.scene)
+    return Maps("Result less MS, at the MS's resolution", maps, signed=True, unit=unit, note=note)
 
 
 def map_dissent(reader: SceneReader, seen: Survey) -> Maps:
@@ -54,21 +69,16 @@ def map_dissent(reader: SceneReader, seen: Survey) -> Maps:
 
 def _degraded_difference(reader: SceneReader, fused: Read, degradation: Degradation, rect: Rect) -> Floats:
     """(band, row, col) on the MS pixels under PAN pixels `rect`; nan where it cannot be told."""
-    scene = reader.scene
-    relation, area = scene.relation, scene.relation.ms_rect(rect).intersect(scene.ms_grid.rect)
-    (ry, rx), (oy, ox) = relation.ratio, relation.offset
-    axes = degradation.moved((Axis(ry, oy), Axis(rx, ox)))
-    reach = degradation.reach(axes)
+    coarsening = Coarsening(reader.scene, degradation)
+    scene = coarsening.scene
+    area = scene.relation.ms_rect(rect).intersect(scene.ms_grid.rect)
     difference = np.full((len(scene.bands), *area.shape), np.nan, np.float32)
     for tile in tiles(area, _TILE):
-        need = relation.pan_rect(tile).grow(*reach)
         ms, ms_valid = reader.read_ms(tile)
-        x, valid = tensors(*fused(need))
-        low, seen = degrade_bands(x, valid, spans(need), spans(tile), axes, degradation.gains, _LEAST)
-        told = low.numpy() - ms.astype(np.float32)
-        if seen is not None:
-            told[seen.numpy() == 0] = np.nan
-        if ms_valid is not None:
-            told[~ms_valid] = np.nan
+        low, seen = coarsening.bands(fused, tile)
+        told = low - ms.astype(np.float32)
+        for known in (seen, ms_valid):
+            if known is not None:
+                told[~known] = np.nan
         difference[:, *tile.within(area)] = told
     return difference

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from geosharp.quality.protocol import Read
-from geosharp.quality.report.content import Histogram
+from geosharp.quality.coarsening import Read
 from geosharp.raster.grid import Rect, tiles
 from geosharp.raster.scene import SceneReader
 
@@ -22,6 +21,21 @@ _MOST = 1_000_000  # values kept of each image, about
 _BINS = 100
 # Of values that a histogram leaves out at either end.
 _REST = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class Histogram:
+    """One band's counts in equal bins between `low` and `high`, of MS and of the result."""
+
+    band: str
+    low: float
+    high: float
+    ms: NDArray[Any]
+    fused: NDArray[Any]
+
+    def __post_init__(self) -> None:
+        if self.ms.ndim != 1 or self.ms.shape != self.fused.shape or not self.low < self.high:
+            raise ValueError(f"the two histograms of {self.band} are not on the same bins")
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +74,9 @@ def count_values(samples: Samples, names: Sequence[str]) -> tuple[Histogram, ...
         return ()
     whole = all(np.issubdtype(values.dtype, np.integer) for values in (samples.ms, samples.fused))
     histograms = []
-    for name, ms, fused in zip(names, samples.ms, samples.fused, strict=True):
+    # float64: ranges of float32 may lie beyond float32.
+    for name, *both in zip(names, samples.ms, samples.fused, strict=True):
+        ms, fused = (values.astype(np.float64) for values in both)
         ends = np.array([np.percentile(values, (_REST, 100 - _REST)) for values in (ms, fused)])
         low, high = float(ends[:, 0].min()), float(ends[:, 1].max())
         if whole:

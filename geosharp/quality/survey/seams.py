@@ -12,11 +12,11 @@ from each other and their place within MS pixels, at which interpolation leaves 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from geosharp.quality.report.content import Seams
 from geosharp.quality.survey.cells import sum_runs
 from geosharp.raster.grid import Rect
 
@@ -26,6 +26,29 @@ RUN = 64  # pixels along a border that are averaged
 # Sets of lines elsewhere from which a spread can be told.
 _ENOUGH = 10
 _PROFILE = 8  # pixels to either side of a border
+
+
+@dataclass(frozen=True)
+class Seams:
+    """Steps from pixel to pixel at tile borders against steps elsewhere.
+
+    at_borders, elsewhere: mean absolute steps in `unit`; spread: standard deviation that the mean over as
+    many steps elsewhere has; z: (at_borders - elsewhere) / spread, infinite where only the borders differ;
+    nan is what could not be measured. profile: mean absolute step at distances -n..n from the border, an
+    odd number of values, the middle one at the border.
+    """
+
+    tile: int
+    at_borders: float
+    elsewhere: float
+    spread: float
+    z: float
+    profile: tuple[float, ...] = ()
+    unit: str = "DN"
+
+    def __post_init__(self) -> None:
+        if self.profile and len(self.profile) % 2 == 0:
+            raise ValueError(f"a seam profile of {len(self.profile)} values has no middle")
 
 
 class Steps:
@@ -69,8 +92,9 @@ class Steps:
             everywhere = float(sum(map(np.sum, self._sums)) / max(sum(map(np.sum, self._counts)), 1))
             return Seams(tile, at_borders, everywhere, math.nan, math.nan)
         elsewhere, spread = float(others.mean()), float(others.std(ddof=1))
+        excess = at_borders - elsewhere
         # Without any content nothing is left to chance.
-        z = (at_borders - elsewhere) / spread if spread else 0.0
+        z = excess / spread if spread else math.copysign(math.inf, excess) if excess else 0.0
         profile = tuple(self._mean(tile, (aside, aside)) for aside in range(-_PROFILE, _PROFILE + 1))
         return Seams(
             tile, at_borders, elsewhere, spread, z, profile if all(map(math.isfinite, profile)) else ()
@@ -104,7 +128,8 @@ def _mean_steps(
         there = (valid[1:] & valid[:-1] if axis == 0 else valid[:, 1:] & valid[:, :-1]).astype(np.float32)
         steps = np.where(there > 0, steps, np.float32(0))
     counts = sum_runs(there, edges, along)
-    sizes = np.abs(sum_runs(steps, edges, 1 + along)).mean(0)
-    enough = counts >= RUN / 2
+    sizes = np.abs(sum_runs(steps, edges, 1 + along)).mean(0, dtype=np.float64)
+    # A sum beyond float32 is of no-data values that nothing told of.
+    enough = (counts >= RUN / 2) & np.isfinite(sizes)
     means = np.divide(sizes, counts, out=np.zeros_like(sizes), where=enough)
     return means.sum(along, dtype=np.float64), enough.sum(along).astype(np.float64)

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from geosharp.errors import PairError
-from geosharp.quality.protocol import Read
-from geosharp.quality.survey.cells import Cells, Floats, Mask, cut_evenly, read_ms_on_pan
+from geosharp.quality.coarsening import Read
+from geosharp.quality.survey.cells import Cells, Floats, Mask, cut_evenly, floats, read_ms_on_pan
 from geosharp.quality.survey.seams import Steps
 from geosharp.raster.grid import Rect
-from geosharp.raster.scene import SceneReader
-from geosharp.raster.source import Array
+from geosharp.raster.scene import Scene, SceneReader
 
 PICTURE_SIDE, MAP_SIDE = 1600, 320
 _BLOCK = 1024  # PAN pixels read at once, about
@@ -51,6 +50,11 @@ class Survey:
     def whole(self) -> bool:
         """Whether fine cells are pixels."""
         return self.fine.shape == self.rect.shape
+
+
+def name_unit(scene: Scene) -> str:
+    """What the values of `scene` and of its results are counted in: DN are whole."""
+    return "DN" if np.issubdtype(np.dtype(scene.dtype), np.integer) else "units of MS"
 
 
 def survey(reader: SceneReader, fused: Read, rect: Rect, done: Callable[[int], None]) -> Survey:
@@ -109,12 +113,12 @@ def _look(seen: Survey, reader: SceneReader, fused: Read, block: tuple[slice, sl
     coarse = seen.coarse.part(*block)
     rect = coarse.rect
     outer = Rect(rect.row - 1, rect.col - 1, rect.height + 1, rect.width + 1).intersect(seen.rect)
-    image, image_valid = _floats(*fused(outer))
+    image, image_valid = floats(*fused(outer))
     seen.steps.add(image, image_valid, outer, rect)
     core = rect.within(outer)
     image, image_valid = image[:, *core], None if image_valid is None else image_valid[core]
-    ms, ms_valid = _floats(*read_ms_on_pan(reader, rect))
-    pan, pan_valid = _floats(*reader.read_pan(rect))
+    ms, ms_valid = floats(*read_ms_on_pan(reader, rect))
+    pan, pan_valid = floats(*reader.read_pan(rect))
     rows, cols = (
         slice(part.start * factor, min(part.stop * factor, count))
         for part, count in zip(block, seen.fine.shape, strict=True)
@@ -143,8 +147,7 @@ def _compare(
     seen.fused_means[index], seen.ms_means[index] = cells.means(fused, valid), cells.means(ms, valid)
     share = 1.0 if valid is None else cells.means(valid[None].astype(np.float32), None)[0]
     seen.share[block] = share
-    # About zero, so that float32 holds their squares.
-    x, p = (image - _centre(image, valid) for image in (fused, pan))
+    (x, _), (p, unit) = (_normalise(image, valid) for image in (fused, pan))
     mean_x, mean_p = cells.means(x, valid), cells.means(p, valid)
     var_x = cells.means(x * x, valid) - mean_x**2
     var_p = cells.means(p * p, valid) - mean_p**2
@@ -152,20 +155,17 @@ def _compare(
     enough = (product > 0) & (share * cells.areas() >= _NEIGHBOURHOOD**2 / 2)
     covariance = cells.means(x * p, valid) - mean_x * mean_p
     seen.likeness[index] = np.divide(covariance, product, out=np.full_like(product, np.nan), where=enough)
-    seen.detail[block] = np.sqrt(np.maximum(np.nan_to_num(var_p[0]), 0))
+    seen.detail[block] = np.sqrt(np.maximum(np.nan_to_num(var_p[0]), 0)) * unit[0]
 
 
-def _floats(data: Array, valid: Mask | None) -> tuple[Floats, Mask | None]:
-    """float32 pixels, zero where invalid, and (row, col) where all bands are valid."""
-    image = data.astype(np.float32)
-    if valid is None:
-        return image, None
-    there = np.logical_and.reduce(valid, axis=0)
-    return np.where(there, image, np.float32(0)), there
-
-
-def _centre(image: Floats, valid: Mask | None) -> Floats:
-    """Each band's mean over valid pixels, to be subtracted."""
+def _normalise(image: Floats, valid: Mask | None) -> tuple[Floats, Floats]:
+    """Each band between -2 and 2 about its mean over valid pixels, so that float32 holds squares of any
+    values and their differences, and by how much it was divided, (band, 1, 1)."""
     kept = image.reshape(len(image), -1) if valid is None else image[:, valid]
-    centre: Floats = (kept.sum(1, dtype=np.float64) / max(kept.shape[1], 1)).astype(np.float32)
-    return centre[:, None, None]
+    largest = np.maximum(kept.max(1, initial=0), -kept.min(1, initial=0))
+    # A power of two, which rounds nothing.
+    unit = np.ldexp(np.float32(1), np.frexp(largest)[1] - 1)
+    centre = (kept.sum(1, dtype=np.float64) / max(kept.shape[1], 1) / unit).astype(np.float32)
+    scaled: Floats = image / unit[:, None, None]
+    scaled -= centre[:, None, None]
+    return scaled, unit[:, None, None]

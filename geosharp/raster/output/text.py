@@ -1,4 +1,4 @@
-"""A text file that appears complete or not at all."""
+"""A small file that appears complete or not at all."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from geosharp.raster.output.target import Temporary, check_target
 
 HTML_SUFFIXES = (".html", ".htm")
 JSON_SUFFIXES = (".json",)
+PNG_SUFFIXES = (".png",)
 
 
 def check_text(
@@ -32,8 +33,20 @@ def write_text(
     inputs: Iterable[str | Path] = (),
 ) -> None:
     """Write `text` as UTF-8."""
+    write_bytes(path, text.encode("utf-8"), suffixes, overwrite=overwrite, inputs=inputs)
+
+
+def write_bytes(
+    path: str | Path,
+    content: bytes,
+    suffixes: tuple[str, ...],
+    *,
+    overwrite: bool = False,
+    inputs: Iterable[str | Path] = (),
+) -> None:
+    """Write `content` as it is."""
     check_text(path, suffixes, overwrite=overwrite, inputs=inputs)
-    path, content = Path(path), text.encode("utf-8")
+    path = Path(path)
     temporary = Temporary(path)
     try:
         temporary.path.write_bytes(content)

@@ -9,17 +9,17 @@ import numpy as np
 from geosharp.quality.report.content import (
     Band,
     Fact,
-    Histogram,
     Layer,
-    Maps,
-    Metric,
     ReportData,
     Score,
     Scores,
-    Seams,
     Spectra,
     View,
 )
+from geosharp.quality.scores import Metric
+from geosharp.quality.survey.maps import Maps
+from geosharp.quality.survey.samples import Histogram
+from geosharp.quality.survey.seams import Seams
 from geosharp.raster.grid import Rect
 from tests.made import texture
 

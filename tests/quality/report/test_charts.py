@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from geosharp.quality.report.charts import draw_histogram, draw_seams
-from geosharp.quality.report.content import Histogram
+from geosharp.quality.survey.samples import Histogram
 from tests.quality.report.made import SEAMS, make_histogram
 
 
@@ -79,3 +79,20 @@ def test_text_stays_text() -> None:
     assert name in chart.get("aria-label", "")
     seams = ET.fromstring(draw_seams(replace(SEAMS, unit="<b>")))
     assert any("<b>" in (title.text or "") for title in seams.iter("title"))
+
+
+@pytest.mark.parametrize("level", [12.3456, 1.2345e-5, 123456.0])
+def test_numbers_beside_the_seams_end_inside_the_chart(level: float) -> None:
+    chart = ET.fromstring(
+        draw_seams(replace(SEAMS, elsewhere=level, spread=level / 50, profile=(level,) * 3))
+    )
+    width = float(chart.get("viewBox", "").split()[2])
+    beside = [(x, text) for x, text in labels(chart) if x > 290 and not text.endswith("px")]
+    assert len(beside) == 3
+    # A digit of 10.5 px is 5.9 px wide.
+    assert all(x + 5.9 * len(text) <= width for x, text in beside)
+
+
+def test_levels_that_coincide_are_told_once() -> None:
+    chart = ET.fromstring(draw_seams(replace(SEAMS, elsewhere=0.0, spread=0.0, profile=(0.0, 15.0, 0.0))))
+    assert [text for x, text in labels(chart) if x > 290 and not text.endswith("px")] == ["0"]

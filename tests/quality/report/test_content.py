@@ -7,7 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from geosharp.quality.report.content import Histogram, Layer, Score, Scores, Seams, Spectra, View
+from geosharp.quality.report.content import Layer, Score, Scores, Spectra, View
+from geosharp.quality.survey.samples import Histogram
+from geosharp.quality.survey.seams import Seams
 from geosharp.raster.grid import Rect
 from tests.quality.report.made import FALSE, SCORES, TRUE, grey, make_report, make_view
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -70,3 +71,48 @@ def test_a_pixels_size_is_told_in_metres_where_coordinates_are_lengths(
     pan, ms = ({"crs": crs, "transform": from_origin(x, 40.0, size, size)} for size in (pixel, 4 * pixel))
     size = find_pixel_size(open_scene(*make_pair(tmp_path, pan_profile=pan, ms_profile=ms)))
     assert size == (None if expected is None else pytest.approx(expected, rel=1e-4))
+
+
+@pytest.mark.parametrize(
+    ("tag", "told"),
+    [
+        ('{"source": "sensor", "shift": [0.0, 0.0]}', "sensor, MS moved by +0.00 rows and +0.00 columns"),
+        ('{"source": "scene", "verdict": "converged", "shift": "?"}', "scene, converged"),
+        ('{"verdict": "bounded"}', "unknown, bounded"),
+    ],
+)
+def test_how_a_result_was_calibrated_is_told_in_a_line(tag: str, told: str) -> None:
+    lineage = read_lineage({"GEOSHARP_METHOD": "glp", "GEOSHARP_CALIBRATION": tag})
+    assert [(fact.label, fact.value) for fact in lineage.parameters] == [("Calibration", told)]
+    assert not any("nyquist" in fact.value for fact in lineage.facts)
+
+
+def test_a_calibration_that_is_no_json_is_left_out() -> None:
+    lineage = read_lineage({"GEOSHARP_CALIBRATION": "[1"})
+    assert lineage.parameters == lineage.facts == ()
+
+
+@pytest.mark.parametrize("folder", ["/home/someone/", "C:\\someone\\", "/vsizip//home/a.zip/", ""])
+def test_no_folder_is_shown(folder: str) -> None:
+    files = {"pan": f"{folder}p.tif", "ms": [f"{folder}a.tif", "b.tif"], "area": f"{folder}field.json"}
+    lineage = read_lineage({"GEOSHARP_PARAMETERS": json.dumps({**files, "tile": 64})})
+    shown = {fact.label: fact.value for fact in (*lineage.facts, *lineage.parameters)}
+    assert shown == {
+        "Made from pan": "p.tif",
+        "Made from ms": "a.tif, b.tif",
+        "Area": "field.json",
+        "Tile": "64",
+    }
+
+
+def test_an_area_in_numbers_is_shown_whole() -> None:
+    for area in ("1,2,3.5,4", [1, 2, 3.5, 4]):
+        lineage = read_lineage({"GEOSHARP_PARAMETERS": json.dumps({"area": area})})
+        assert lineage.parameters[0].value.replace(" ", "") == "1,2,3.5,4"
+
+
+def test_notes_are_told_without_folders(made_pair: tuple[Path, Path]) -> None:
+    scene = open_scene(*made_pair)
+    scene = replace(scene, notes=(f"{scene.pan.name}: odd", f"{scene.ms[0].name}: odder"))
+    notes = [fact.value for fact in describe_scene(scene) if fact.label == "Note"]
+    assert notes == ["pan.tif: odd", "ms.tif: odder"]

@@ -63,7 +63,7 @@ def test_less_room_means_less_quality_then_smaller_pictures() -> None:
         side = 256 // album.shrink
         assert unpack_uri(album.uris[0]).shape == (3, side, side)
     assert steps == sorted(set(steps))
-    with pytest.raises(ResourceError, match="fewer windows"):
+    with pytest.raises(ResourceError, match="--bands"):
         pack_pictures(pictures, 300)
 
 
@@ -144,3 +144,17 @@ def test_a_map_comes_back_on_its_scale() -> None:
     np.testing.assert_allclose(unpack_map(packed, 1), values / 2, atol=0.51 * step)
     assert pack_maps([np.abs(values)], signed=False)["low"] == 0
     assert pack_maps([values * 0], signed=True)["high"] > 0
+
+
+def test_many_bands_share_the_room_of_eight() -> None:
+    eight, many = (np.random.default_rng(0).random((bands, 160, 160)) for bands in (8, 48))
+    room = [sum(map(len, pack_cube([cube])["codes"])) for cube in (eight, many)]
+    assert room[1] <= room[0] == -(-8 * 160**2 * 2 // 3) * 4
+    large = np.random.default_rng(0).random((320, 320))
+    room = [
+        sum(len(each["codes"]) for each in pack_maps([large] * bands, signed=True)["maps"])
+        for bands in (8, 48)
+    ]
+    assert room[1] <= room[0]
+    # The room is used, too, where whole factors allow.
+    assert pack_maps([large] * 32, signed=True)["maps"][0]["rows"] == 160

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from geosharp.errors import ResourceError
-from geosharp.quality.report.content import Band, Fact, Layer, Maps, ReportData, Spectra, View
+from geosharp.quality.report.content import Band, Fact, Layer, ReportData, Spectra, View
 from geosharp.quality.report.page import LIMIT, render
+from geosharp.quality.survey.maps import Maps
 from geosharp.raster.grid import Rect
 from tests.made import texture
 from tests.quality.report.made import FALSE, TRUE, make_histogram, make_report, make_view
@@ -102,6 +103,19 @@ def test_the_page_stays_under_its_limit_and_says_what_that_cost() -> None:
     assert "quality 92 of 100" not in html
     with pytest.raises(ResourceError, match="without its pictures"):
         render(data, bare // 2)
+
+
+def test_many_bands_leave_room_for_the_pictures() -> None:
+    """The whole and six windows of 24 bands, noise all over."""
+    noise = np.random.default_rng(0).random((24, 320, 320), np.float32)
+    rects = [Rect(0, 0, 4000, 4000), *(Rect(512 * number, 0, 512, 512) for number in range(6))]
+    layers = make_view("", rects[1]).layers
+    cube = noise[:, :160, :160]
+    views = tuple(View(f"View {n}", rect, layers, Spectra(cube, cube)) for n, rect in enumerate(rects))
+    bands = tuple(Band(f"band {number}") for number in range(len(noise)))
+    groups = [{band.name: values for band, values in zip(bands, noise, strict=True)}] * 2
+    maps = tuple(Maps("Against MS", group, signed=True) for group in groups)
+    assert len(render(ReportData("Many", views, bands=bands, maps=maps)).encode()) <= 0.7 * LIMIT
 
 
 @pytest.mark.slow

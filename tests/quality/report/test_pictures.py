@@ -61,3 +61,15 @@ def test_a_flat_band_and_no_values_at_all_are_drawn() -> None:
     assert find_stretch(np.full((1, 9), 7.0)).draw(np.full((1, 2, 2), 7.0), (0,)).max() == 0
     empty = find_stretch(np.zeros((1, 0)))
     assert empty.draw(np.full((1, 2, 2), np.nan), (0,))[3].max() == 0
+
+
+@pytest.mark.parametrize("factor", [1e-35, 1.0, 1e35])
+def test_values_of_any_size_are_stretched_alike(factor: float) -> None:
+    values = factor * np.array([[0.0, 1.0, 2.0, 3.0]])
+    drawn = Stretch(values.min(1), values.max(1)).draw(values[:, None].astype(np.float32), [0])
+    assert drawn.tolist() == [[[0, 85, 170, 255]]]
+
+
+def test_what_lies_far_beyond_the_stretch_is_black_or_white() -> None:
+    far = np.array([[[-3.4e38, 3.4e38]]], np.float32)
+    assert Stretch(np.array([-1e38]), np.array([2e38])).draw(far, [0]).tolist() == [[[0, 255]]]

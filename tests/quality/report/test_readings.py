@@ -49,8 +49,16 @@ def test_a_reading_names_those_beaten_those_level_and_those_ahead() -> None:
     assert read_metric(make_scores(replace(LOWER, unit="dB"), 1.0), 0) == "1.00 dB."
 
 
-def test_there_is_no_reading_without_a_value_of_the_reported_method() -> None:
-    assert read_metric(make_scores(LOWER, 1.0, math.nan), 0) == ""
+def test_what_has_no_value_is_told_with_the_reason() -> None:
+    metric = replace(LOWER, absent="a band of the MS is zero on average")
+    assert read_metric(make_scores(metric, 1.0, math.nan), 0) == f"n/a: {metric.absent}."
+    assert read_metric(make_scores(metric, 1.0, math.inf), 0) == f"∞: {metric.absent}."
+    closeness = replace(LOWER, better="higher", noise=0.07, relative_noise=0.0, unit="dB")
+    assert read_metric(make_scores(closeness, 40.0, math.inf), 0) == "∞ dB: better than glp."
+    assert read_metric(make_scores(metric, math.inf, 1.0), 0) == "1.00."
+
+
+def test_there_is_no_reading_without_a_reported_method() -> None:
     assert read_metric(replace(SCORES, rows=SCORES.rows[:2]), 0) == ""
 
 
@@ -70,8 +78,14 @@ def test_values_have_the_decimals_of_their_metric() -> None:
         (-2.9, "No seam"),
         (3.1, "Seams can be measured"),
         (-4, "smoother"),
-        (math.nan, "Not measured"),
+        (math.nan, "Not measured: too few lines"),
+        (math.inf, "that is no chance (steps elsewhere do not vary)"),
+        (-math.inf, "smoother"),
     ],
 )
 def test_a_seam_is_named_when_chance_does_not_explain_it(z: float, verdict: str) -> None:
     assert verdict in read_seams(replace(SEAMS, z=z))
+
+
+def test_without_a_border_nothing_is_measured() -> None:
+    assert "no border" in read_seams(replace(SEAMS, at_borders=math.nan, z=math.nan))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
 
-from geosharp.quality.report.content import Fact, Maps
+from geosharp.quality.report.content import Fact
 from geosharp.quality.report.sections import show_facts, show_histograms, show_maps, show_scores, show_seams
+from geosharp.quality.survey.maps import Maps
 from tests.quality.report.made import SCORES, SEAMS, make_histogram
 
 
@@ -84,8 +86,20 @@ def test_every_text_is_escaped() -> None:
         show_maps(Maps(evil, {evil: np.ones((2, 2))}, True, evil, evil), -1, 1, 0),
         show_seams(replace(SEAMS, unit=evil)),
         show_facts({"Scene": (Fact(evil, evil),)}),
-        show_histograms([replace(make_histogram("red"), band=evil)]),
+        show_histograms([replace(make_histogram("red"), band=evil)], evil),
     ]
     for html in shown:
         assert "<img" not in html
         assert "&lt;img" in html
+
+
+def test_what_was_not_measured_is_not_told() -> None:
+    nothing = replace(SEAMS, at_borders=math.nan, spread=math.nan, z=math.nan, profile=())
+    assert "nan" not in show_seams(nothing)
+    assert "12.25 DN" in show_seams(nothing)
+    assert "inf" not in show_seams(replace(SEAMS, z=math.inf))
+
+
+def test_histograms_tell_their_unit() -> None:
+    assert "units of MS" in show_histograms([make_histogram("red")], "units of MS")
+    assert "DN" not in show_histograms([make_histogram("red")], "units of MS")

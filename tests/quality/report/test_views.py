@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from geosharp.quality.coarsening import Read
 from geosharp.quality.report.pictures import Stretch
 from geosharp.quality.report.views import Painter, show_scene, show_window
 from geosharp.quality.survey import survey as module
@@ -20,7 +21,7 @@ PAINTER = Painter(
 )
 
 
-def flat(level: int, hole: Rect | None = None) -> module.Read:
+def flat(level: int, hole: Rect | None = None) -> Read:
     """Band b is `level` + b everywhere."""
 
     def read(rect: Rect) -> tuple[Array, Mask | None]:

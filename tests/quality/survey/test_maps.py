@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from geosharp.quality.reduced import table_degradation
+from geosharp.padm.table import table_degradation
 from geosharp.quality.survey.cells import read_ms_on_pan
 from geosharp.quality.survey.maps import map_difference, map_dissent
 from geosharp.quality.survey.survey import survey

@@ -69,3 +69,10 @@ def test_one_value_alone_has_a_histogram_and_none_has_none(kind: str) -> None:
     (histogram,) = count_values(Samples(one, one, one), ["red"])
     assert histogram.ms.sum() == histogram.fused.sum() == 5
     assert count_values(Samples(one[:, :0], one, one), ["red"]) == ()
+
+
+def test_values_as_far_apart_as_float32_allows_have_a_histogram() -> None:
+    far = np.repeat(np.array([[-3.4e38, 0.0, 3.4e38]], np.float32), 9, axis=1)
+    (histogram,) = count_values(Samples(far, far, far), ["red"])
+    assert histogram.high - histogram.low > 6e38
+    assert histogram.ms.sum() == 27

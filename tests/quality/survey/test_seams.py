@@ -5,8 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from geosharp.quality.report.content import Seams
-from geosharp.quality.survey.seams import RUN, Steps
+from geosharp.quality.survey.seams import RUN, Seams, Steps
 from geosharp.raster.grid import Rect
 
 TILE, SIDE = 128, 512
@@ -95,3 +94,22 @@ def test_without_a_border_inside_nothing_is_measured() -> None:
     assert math.isnan(seams.at_borders)
     assert seams.elsewhere > 0
     assert seams.profile == ()
+
+
+@pytest.mark.parametrize("level", [0.0, 400.0])
+def test_where_nothing_varies_any_step_at_borders_is_no_chance(level: float) -> None:
+    flat = np.full((2, SIDE, SIDE), level, np.float32)
+    assert measure(flat).z == 0
+    for height in (0.5, 20.0):
+        seams = measure(flat + make_seams(height))
+        assert seams.z == math.inf
+        assert (seams.at_borders, seams.elsewhere) == (height, 0)
+
+
+@pytest.mark.parametrize("collar", [-3.4e38, -5e36])
+def test_sums_beyond_float32_break_nothing(collar: float) -> None:
+    image = make_ground(0)
+    image[:, :, 200:] = collar
+    seams = measure(image)
+    assert math.isfinite(seams.z)
+    assert math.isfinite(seams.elsewhere)

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import rasterio
 
 from geosharp.errors import PairError
 from geosharp.quality.survey import survey as module
 from geosharp.quality.survey.cells import read_ms_on_pan
-from geosharp.quality.survey.survey import Survey, survey
+from geosharp.quality.survey.survey import Survey, name_unit, survey
 from geosharp.raster.grid import Rect
 from geosharp.raster.scene import Scene, SceneReader, open_scene
 from geosharp.raster.source import Array, Mask
@@ -119,3 +122,35 @@ def test_progress_counts_every_pixel_once(scene: Scene, monkeypatch: pytest.Monk
         survey(reader, lambda rect: (ms[:, *rect.within(RECT)], None), RECT, told.append)
     assert len(told) > 4
     assert sum(told) == RECT.area
+
+
+@pytest.mark.parametrize("factor", [1e-32, 1e34])
+def test_likeness_and_detail_do_not_hang_on_the_size_of_values(
+    tmp_path_factory: pytest.TempPathFactory, factor: float
+) -> None:
+    seen = []
+    for each in (1.0, factor):
+        pair = make_pair(tmp_path_factory.mktemp("pair"), pan_shape=(192, 256), dtype="float32")
+        for path in pair:
+            with rasterio.open(path, "r+") as raster:
+                raster.write((raster.read() * np.float64(each)).astype(np.float32))
+        scene = open_scene(*pair)
+        ms, pan = ms_and_pan(scene)
+        seen.append(look(scene, 0.5 * ms + 0.5 * pan))
+    assert np.isfinite(seen[0].likeness).all()
+    np.testing.assert_allclose(seen[1].likeness, seen[0].likeness, atol=1e-3)
+    np.testing.assert_allclose(seen[1].detail / factor, seen[0].detail, rtol=1e-3)
+
+
+def test_values_near_the_end_of_float32_leave_the_rest_as_it_is(scene: Scene) -> None:
+    ms, _ = ms_and_pan(scene)
+    holed = ms.copy()
+    holed[:, :, :64] = -3.4e38
+    seen, expected = look(scene, holed), look(scene, ms)
+    np.testing.assert_array_equal(seen.fused_means[:, :, 8:], expected.fused_means[:, :, 8:])
+    np.testing.assert_array_equal(seen.detail, expected.detail)
+
+
+def test_only_whole_numbers_are_digital_numbers(tmp_path: Path, scene: Scene) -> None:
+    assert name_unit(scene) == "DN"
+    assert name_unit(open_scene(*make_pair(tmp_path, dtype="float32"))) == "units of MS"

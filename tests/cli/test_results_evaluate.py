@@ -51,7 +51,7 @@ def test_one_protocol_of_a_part(pair: tuple[Path, Path]) -> None:
         (["--method", "magic"], 2, "--method: 'magic'"),
         (["--protocol", "wald"], 2, "--protocol: 'wald'"),
         (["--fused", "{ms}"], 1, "pixels of 4 where PAN's are 1"),
-        (["--fused", "{pan}"], 1, "1 bands in the result and 4 in MS"),
+        (["--fused", "{pan}"], 1, "1 band in the result and 4 in MS"),
         (["--json", "{folder}/scores.txt"], 2, "one of .json"),
         (["--json", "{folder}/no/scores.json"], 1, "does not exist"),
     ],

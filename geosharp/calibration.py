@@ -1,0 +1,225 @@
+"""How a scene's MS came of what its PAN shows: learnt from it, read from a file, or the sensor's table."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from geosharp.engine.stream import Progress, ProgressCallback
+from geosharp.errors import InputError
+from geosharp.raster.output.text import (
+    JSON_SUFFIXES,
+    PNG_SUFFIXES,
+    check_text,
+    write_bytes,
+    write_text,
+)
+from geosharp.raster.scene import Scene, open_scene
+from geosharp.raster.source import FilePath
+
+if TYPE_CHECKING:
+    from geosharp.imaging.degradation import Degradation
+    from geosharp.padm.calibration import Calibration
+
+
+Tell = Callable[[str], None]
+
+# Relative difference of ratios up to which a calibration of another scene fits this one.
+_SAME_RATIO = 0.01
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """degradation: what methods and scores are to take; calibration: what it is from, None where it is the
+    sensor's table by choice; source: "scene", "sensor" or a file's name."""
+
+    degradation: Degradation
+    calibration: Calibration | None
+    source: str
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know of it."""
+        calibration = self.calibration
+        if calibration is None:
+            return ()
+        if calibration.usable:
+            return calibration.notes
+        return (f"calibration: {'; '.join(calibration.reasons)}: the sensor's table is used instead",)
+
+    @property
+    def summary(self) -> str:
+        """In a line."""
+        source = {"scene": "learnt from the scene", "sensor": "the sensor's published values"}
+        known = source.get(self.source, self.source)
+        if self.calibration is not None and not self.calibration.usable:
+            known = f"the sensor's published values, as nothing could be {known}"
+        rows, cols = self.degradation.mean_gain
+        gain = f"{rows:.2f} down rows and {cols:.2f} along columns"
+        down, right = self.degradation.shift
+        text = f"{known}: Nyquist gains {gain}, MS {down:+.2f} rows and {right:+.2f} columns aside"
+        if self.calibration is not None and self.calibration.usable:
+            text += f", {self.calibration.explained:.1%} of PAN's detail explained"
+        return text
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """For JSON: how MS was taken to have come of PAN, and how that is known."""
+        found: dict[str, object] = {
+            "source": self.source,
+            "nyquist_gains": [list(gain) for gain in self.degradation.gains],
+            "shift": list(self.degradation.shift),
+        }
+        if self.calibration is not None:
+            found["verdict"] = self.calibration.verdict
+            found["explained"] = self.calibration.explained
+            if self.calibration.reasons:
+                found["reasons"] = list(self.calibration.reasons)
+        return found
+
+
+def calibrate(
+    pan: FilePath,
+    ms: FilePath | Sequence[FilePath],
+    out: FilePath | None = None,
+    *,
+    plot: FilePath | None = None,
+    bands: int | str | Sequence[int | str] | None = None,
+    sensor: str | None = None,
+    align: bool = True,
+    overwrite: bool = False,
+    progress: ProgressCallback | None = None,
+    on_note: Tell | None = None,
+) -> Calibration:
+    """Learn from PAN and MS how blurred, mixed and misplaced MS is, see padm.calibrate; in seconds.
+
+    out: a JSON to write, which `fuse`, `evaluate` and `report` take; plot: a PNG that shows it. align:
+    whether MS may lie elsewhere than the geotransforms say. Raises a GeosharpError that says what to do.
+    """
+    check_files(out, plot, overwrite=overwrite, inputs=_names(pan, ms))
+    scene = open_scene(pan, ms, bands=bands, sensor=sensor)
+    calibration = learn_scene(scene, align=align, progress=progress)
+    save(calibration, scene, out, plot, overwrite=overwrite)
+    if on_note is not None:
+        for note in (*scene.notes, *calibration.notes):
+            on_note(note)
+    return calibration
+
+
+def check_files(
+    out: FilePath | None, plot: FilePath | None, *, overwrite: bool, inputs: Sequence[str]
+) -> None:
+    """Refuse paths that no calibration and no plot of it can or must be written to."""
+    for path, suffixes in ((out, JSON_SUFFIXES), (plot, PNG_SUFFIXES)):
+        if path is not None:
+            check_text(Path(path), suffixes, overwrite=overwrite, inputs=inputs)
+    if plot is not None:
+        from geosharp.padm.figure import check_drawing
+
+        check_drawing()
+
+
+def save(
+    calibration: Calibration,
+    scene: Scene,
+    out: FilePath | None,
+    plot: FilePath | None,
+    *,
+    overwrite: bool = False,
+) -> None:
+    """Write the calibration of `scene` to `out`, and a picture of it to `plot`, where they are wanted."""
+    inputs = [file for source in (scene.pan, *scene.ms) for file in source.files]
+    check_files(out, plot, overwrite=overwrite, inputs=inputs)
+    if plot is not None:
+        from geosharp.padm.figure import draw_figure
+
+        picture = draw_figure(calibration, scene)
+        write_bytes(Path(plot), picture, PNG_SUFFIXES, overwrite=overwrite, inputs=inputs)
+    if out is not None:
+        write_text(Path(out), calibration.as_json() + "\n", JSON_SUFFIXES, overwrite=overwrite, inputs=inputs)
+
+
+def learn(
+    scene: Scene,
+    choice: FilePath | Calibration = "auto",
+    *,
+    align: bool = True,
+    progress: ProgressCallback | None = None,
+) -> Learnt:
+    """The degradation that `choice` says: "auto" learns it from the scene, "sensor" takes the sensor's table,
+    else a calibration or the path of a saved one. align: whether its registration is taken, too."""
+    from geosharp.padm.calibration import Calibration, load_calibration
+    from geosharp.padm.table import table_degradation
+
+    table = table_degradation(scene)
+    if choice == "sensor":
+        return Learnt(table, None, "sensor")
+    if choice == "auto":
+        calibration, source = learn_scene(scene, align=align, progress=progress), "scene"
+    elif isinstance(choice, Calibration):
+        calibration, source = _fit(choice, scene, "calibration"), "given"
+    else:
+        calibration = _fit(load_calibration(Path(choice)), scene, os.fspath(choice))
+        source = Path(choice).name
+    if not calibration.usable:
+        # Not its gains: a table knows the bands apart, and PAN's own sharpness.
+        return Learnt(table, calibration, source)
+    degradation = calibration.degradation
+    return Learnt(degradation if align else degradation.unshifted, calibration, source)
+
+
+def learn_scene(scene: Scene, *, align: bool = True, progress: ProgressCallback | None = None) -> Calibration:
+    """What the scene's own pixels tell."""
+    from geosharp.padm import calibrate as padm
+
+    start, total = time.perf_counter(), scene.area.area
+
+    def tell(_: str, share: float) -> None:
+        if progress is not None:
+            done = round(share * total)
+            progress(Progress("calibrate", 0, 0, done, total, time.perf_counter() - start))
+
+    calibration = padm.calibrate(scene, align=align, progress=tell)
+    _log.info(
+        "calibration: %s, Nyquist gains %s, shift %s PAN pixels, R2 %.3f (the sensor's table: %.3f), %.1f s",
+        calibration.verdict,
+        calibration.operator.gains,
+        calibration.operator.shift,
+        calibration.explained,
+        calibration.table_explained,
+        time.perf_counter() - start,
+    )
+    return calibration
+
+
+def _fit(calibration: Calibration, scene: Scene, name: str) -> Calibration:
+    """The calibration for the scene's bands in their order, which are found by their names."""
+    by_name = {band.name: band for band in calibration.bands}
+    wanted = [band.name for band in scene.bands]
+    if lacking := [band for band in wanted if band not in by_name]:
+        raise InputError(
+            name,
+            f"a calibration of bands {', '.join(by_name)}",
+            f"one of the scene's bands, also of {', '.join(lacking)}",
+            "calibrate this scene (geosharp calibrate), or name its bands' sensor (--sensor)",
+        )
+    pairs = zip(calibration.ratio, scene.relation.ratio, strict=True)
+    if any(abs(theirs / ours - 1) > _SAME_RATIO for theirs, ours in pairs):
+        raise InputError(
+            name,
+            f"a calibration at a ratio of {calibration.ratio[0]:.4g}",
+            f"one at the scene's ratio, {scene.relation.ratio[0]:.4g}",
+            "calibrate this scene (geosharp calibrate)",
+        )
+    return replace(calibration, bands=tuple(by_name[band] for band in wanted))
+
+
+def _names(pan: FilePath, ms: FilePath | Sequence[FilePath]) -> list[str]:
+    return [os.fspath(name) for name in (pan, *([ms] if isinstance(ms, str | os.PathLike) else ms))]

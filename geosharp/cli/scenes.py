@@ -1,0 +1,132 @@
+"""The commands that look at scenes before any work."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from geosharp.cli.app import app, open_terminal, put
+from geosharp.cli.options import (
+    AlignOption,
+    AreaOption,
+    BandsOption,
+    DtypeOption,
+    ExtentOption,
+    MemoryOption,
+    MethodOption,
+    MsArgument,
+    PanArgument,
+    QuietOption,
+    SensorOption,
+    ThreadsOption,
+    TileOption,
+    VerboseOption,
+    read_bytes,
+    read_list,
+)
+
+
+@app.command("info", epilog="Example: geosharp info pan.tif ms.tif --json")
+def info_command(
+    context: typer.Context,
+    pan: PanArgument,
+    ms: MsArgument,
+    bands: BandsOption = None,
+    sensor: SensorOption = None,
+    method: MethodOption = "glp",
+    area: AreaOption = None,
+    extent: ExtentOption = "intersection",
+    dtype: DtypeOption = None,
+    tile: TileOption = None,
+    threads: ThreadsOption = None,
+    max_memory: MemoryOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    verbose: VerboseOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Say what geosharp sees in a pair: sensor, bands, types, no-data, ratio, shift, overlap; and its plan.
+
+    Accepts what fuse accepts, refuses what it refuses, and writes nothing: the plan is the one that
+    fuse follows with the same options, but for a halo that fits the kernels it learns (see calibrate).
+    """
+    terminal = open_terminal(context, verbose, quiet)
+    from geosharp.preflight import inspect
+    from geosharp.terminal import format_info
+
+    seen = inspect(
+        pan,
+        ms,
+        bands=read_list(bands),
+        sensor=sensor,
+        method=method,
+        area=area,
+        extent=extent,
+        dtype=dtype,
+        tile=tile,
+        threads=threads,
+        max_memory=read_bytes("--max-memory", max_memory),
+    )
+    if as_json:
+        put(json.dumps(seen, indent=2, allow_nan=False))
+        return
+    put(format_info(seen))
+    for note in seen["notes"]:
+        terminal.note(note)
+
+
+@app.command("calibrate", epilog="Example: geosharp calibrate pan.tif ms.tif -o calibration.json")
+def calibrate_command(
+    context: typer.Context,
+    pan: PanArgument,
+    ms: MsArgument,
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="JSON",
+            help="File to write, which --calibration of fuse, evaluate and report takes.",
+        ),
+    ],
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            "--plot",
+            metavar="PNG",
+            help="Also draw it: kernels, convergence, shifts, PAN beside what MS makes of it. Needs "
+            "matplotlib (pip install 'geosharp[plot]').",
+            rich_help_panel="Output",
+        ),
+    ] = None,
+    align: AlignOption = True,
+    bands: BandsOption = None,
+    sensor: SensorOption = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an existing JSON or PNG.", rich_help_panel="Output")
+    ] = False,
+    verbose: VerboseOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Learn how this scene's MS is blurred, mixed and misplaced against its PAN, in seconds.
+
+    Prints a table of the bands beside the sensor's published values, and what to make of it. fuse does the
+    same by itself; a saved calibration serves other scenes of the sensor, or is kept as a record.
+    """
+    terminal = open_terminal(context, verbose, quiet)
+    from geosharp.calibration import check_files, learn_scene, save
+    from geosharp.raster.scene import open_scene
+    from geosharp.terminal import format_calibration
+
+    check_files(out, plot, overwrite=overwrite, inputs=[pan, *ms])
+    scene = open_scene(pan, ms, bands=read_list(bands), sensor=sensor)
+    for note in scene.notes:
+        terminal.note(note)
+    with terminal.progress() as progress:
+        calibration = learn_scene(scene, align=align, progress=progress)
+    save(calibration, scene, out, plot, overwrite=overwrite)
+    put(format_calibration(calibration, scene))
+    for note in calibration.notes:
+        terminal.note(note)

@@ -1,0 +1,197 @@
+"""What PADM knows of a scene, and the JSON file that holds it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import types
+import typing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geosharp.errors import InputError
+from geosharp.imaging.degradation import Degradation
+from geosharp.padm.confidence import LocalShift
+from geosharp.padm.degrade import variance_of
+from geosharp.padm.freeform import FreeForm
+from geosharp.padm.iterate import Operator, Step
+from geosharp.padm.sample import BLUR_REACH, Constants
+from geosharp.raster.output.text import JSON_SUFFIXES, write_text
+
+SCHEMA = 1
+# PAN pixels of shift, and of its spread, that a user should hear of.
+_NOTED_SHIFT = 1.0
+_NOTED_SPREAD = 0.5
+
+
+@dataclass(frozen=True)
+class BandCalibration:
+    """One band of MS.
+
+    gains: of its kernel from PAN at MS Nyquist, (rows, cols); weight: its part in PAN, in PAN's DN per DN;
+    injection: DN of the band per DN of PAN's detail; explained: the share of its detail that PAN's makes, R2.
+    """
+
+    name: str
+    gains: tuple[float, float]
+    weight: float
+    injection: float
+    explained: float
+
+
+@dataclass(frozen=True)
+class StartRun:
+    """Where the iteration came to from one start."""
+
+    name: str
+    start: Operator
+    end: Operator
+    explained: float
+    converged: bool
+    history: tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What a scene's sensor does to PAN pixels to make MS pixels of them.
+
+    operator: of the scene; errors: its standard errors, gains (rows, cols) and shift (down, right), None with
+    the table's; explained: share of high-passed D(PAN) that A(MS) explains, R2, and
+    table_explained the same with the sensor's table and no shift; offset: DN of PAN where MS is 0;
+    free_form, local_shifts, shift_spread: diagnoses, none with the table; count: MS pixels learnt from.
+    verdict: "unidentifiable" means that the operator is the table's, for the reasons given.
+    """
+
+    bands: tuple[BandCalibration, ...]
+    ratio: tuple[float, float]
+    operator: Operator
+    errors: tuple[float, float, float, float] | None
+    explained: float
+    table_explained: float
+    offset: float
+    constants: Constants
+    starts: tuple[StartRun, ...]
+    free_form: FreeForm | None
+    local_shifts: tuple[LocalShift, ...]
+    shift_spread: tuple[float, float]
+    count: int
+    verdict: Literal["converged", "bounded", "unidentifiable"]
+    reasons: tuple[str, ...]
+
+    @property
+    def usable(self) -> bool:
+        return self.verdict != "unidentifiable"
+
+    @property
+    def degradation(self) -> Degradation:
+        """As methods and the protocol use it."""
+        gains = tuple(band.gains for band in self.bands)
+        return Degradation(gains, self.operator.gains, self.operator.shift)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know of the pair."""
+        notes = list(self.reasons)
+        if math.hypot(*self.operator.shift) >= _NOTED_SHIFT:
+            notes.append(f"MS lies {tell_shift(self.operator.shift)}")
+        if max(self.shift_spread) >= _NOTED_SPREAD:
+            notes.append(
+                f"MS lies differently on PAN from place to place, by {max(self.shift_spread):.1f} PAN pixels "
+                "(standard deviation): one shift cannot align it"
+            )
+        return tuple(notes)
+
+    def kernel(self, band: int | None = None) -> NDArray[np.float64]:
+        """From PAN to a band, or to all on the whole: (row, col) PAN pixels about the middle; sums to one."""
+        gains = self.operator.gains if band is None else self.bands[band].gains
+        sides = []
+        for gain, ratio in zip(gains, self.ratio, strict=True):
+            at = np.arange(-math.ceil(BLUR_REACH * ratio), math.ceil(BLUR_REACH * ratio) + 1)
+            sides.append(np.exp(-0.5 * at**2 / variance_of(gain, ratio)))
+        kernel = np.outer(*sides)
+        return np.asarray(kernel / kernel.sum(), np.float64)
+
+    def as_json(self) -> str:
+        return json.dumps({"schema": SCHEMA, **dataclasses.asdict(self)}, indent=1, allow_nan=False)
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> None:
+        write_text(path, self.as_json() + "\n", JSON_SUFFIXES, overwrite=overwrite)
+
+
+def tell_shift(shift: tuple[float, float], digits: int = 2) -> str:
+    """Where something lies, in words."""
+    down, right = shift
+    return (
+        f"{abs(down):.{digits}f} PAN pixels {'down' if down >= 0 else 'up'} and {abs(right):.{digits}f} "
+        f"{'right' if right >= 0 else 'left'} of where the geotransforms put it"
+    )
+
+
+def load_calibration(path: str | Path) -> Calibration:
+    """What `Calibration.save` wrote, to the same bits."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        found = f"cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8 text'}"
+        raise _refusal(path, found) from error
+    return parse_calibration(text, path)
+
+
+def parse_calibration(text: str, source: object) -> Calibration:
+    """source: where the text is from, for the error that tells what is wrong with it."""
+    try:
+        data = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise _refusal(source, f"not JSON (line {error.lineno})") from error
+    if not isinstance(data, dict) or "schema" not in data:
+        raise _refusal(source, "JSON, but no calibration")
+    if data.pop("schema") != SCHEMA:
+        raise _refusal(source, "a calibration of another version of geosharp")
+    try:
+        calibration = _build(Calibration, data)
+    except _Unfit as unfit:
+        raise _refusal(source, f"a calibration with {unfit}") from unfit
+    assert isinstance(calibration, Calibration)
+    return calibration
+
+
+class _Unfit(Exception):  # noqa: N818  never leaves this module
+    """Which part of JSON data is not what a field's type asks for."""
+
+
+def _build(wanted: Any, data: Any, name: str = "calibration") -> Any:
+    """`data` as JSON gives it -> the type `wanted`: a dataclass, a tuple, a literal, a number or a text."""
+    origin, arguments = typing.get_origin(wanted), typing.get_args(wanted)
+    if dataclasses.is_dataclass(wanted):
+        hints = typing.get_type_hints(wanted)
+        if not isinstance(data, dict) or set(data) != set(hints):
+            raise _Unfit(f"other fields than {', '.join(hints)} in {name}")
+        return wanted(**{key: _build(hint, data[key], key) for key, hint in hints.items()})  # type: ignore[operator]
+    if origin is types.UnionType:
+        return None if data is None else _build(arguments[0], data, name)
+    if origin is tuple:
+        if not isinstance(data, list) or (arguments[-1] is not ... and len(data) != len(arguments)):
+            raise _Unfit(f"no list of the right length as {name}")
+        kinds = (arguments[0],) * len(data) if arguments[-1] is ... else arguments
+        return tuple(_build(kind, each, name) for kind, each in zip(kinds, data, strict=True))
+    if origin is Literal:
+        fits = data in arguments
+    elif wanted is float:
+        fits = isinstance(data, int | float) and not isinstance(data, bool) and math.isfinite(data)
+        data = float(data) if fits else data
+    else:
+        fits = type(data) is wanted
+    if not fits:
+        raise _Unfit(f"{data!r:.40} as {name}")
+    return data
+
+
+def _refusal(source: object, found: str) -> InputError:
+    return InputError(
+        source, found, "a calibration as geosharp saves it", "calibrate the scene anew, or name another file"
+    )

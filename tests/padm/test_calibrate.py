@@ -1,0 +1,217 @@
+"""Calibration finds what was planted, keeps finding it, and says where it cannot."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from geosharp.padm.calibrate import calibrate
+from geosharp.padm.calibration import Calibration
+from geosharp.padm.iterate import Operator, explain
+from geosharp.padm.sample import Sample
+from geosharp.raster.scene import Scene, open_scene
+from tests.made import write_raster
+from tests.padm.conftest import GAINS, SHIFT
+from tests.padm.planted import WEIGHTS, make_ground, plant
+
+
+def assert_found(calibration: Calibration, gains: tuple[float, float], shift: tuple[float, float]) -> None:
+    gain_error, shift_error = calibration.operator.apart(Operator(gains, shift))
+    assert calibration.verdict == "converged", calibration.reasons
+    assert gain_error < 0.02
+    assert shift_error < 0.1
+
+
+@pytest.mark.parametrize(
+    ("ratio", "gains", "shift", "offset", "noise"),
+    [
+        (2.0, (0.45, 0.25), (1.9, -0.3), (0.0, 0.0), 30),
+        (3.0, (0.1, 0.15), (-3.5, 3.0), (0.5, 0.5), 20),
+        (4.0, (0.3, 0.5), (-0.4, 4.0), (0.0, 0.0), 20),
+        (2.5, (0.2, 0.2), (0.0, 0.0), (7.2, -3.4), 40),
+        (8.0, (0.3, 0.2), (2.0, -3.0), (0.0, 0.0), 40),
+    ],
+)
+def test_what_was_planted_is_found(
+    tmp_path: Path,
+    ratio: float,
+    gains: tuple[float, float],
+    shift: tuple[float, float],
+    offset: tuple[float, float],
+    noise: float,
+) -> None:
+    size = 512 if ratio == 8 else 288
+    scene = plant(tmp_path, ratio=ratio, gains=gains, shift=shift, offset=offset, noise=noise, size=size)
+    calibration = calibrate(scene)
+    assert_found(calibration, gains, shift)
+    assert len(calibration.starts) == 4
+
+
+def test_a_scene_is_calibrated_to_the_same_bits(scene: Scene, calibration: Calibration) -> None:
+    assert calibrate(scene) == calibration
+    assert_found(calibration, GAINS, SHIFT)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_threads_change_no_bit_and_are_given_back(
+    scene: Scene, calibration: Calibration, threads: int
+) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        assert calibrate(scene) == calibration
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_shifted_copy_shifts_the_estimate_by_as_much(tmp_path: Path, calibration: Calibration) -> None:
+    moved = calibrate(plant(tmp_path, gains=GAINS, shift=(SHIFT[0] - 1.5, SHIFT[1] + 2.25), noise=40))
+    down, right = np.subtract(moved.operator.shift, calibration.operator.shift)
+    assert (down, right) == pytest.approx((-1.5, 2.25), abs=0.01)
+    assert moved.operator.gains == pytest.approx(calibration.operator.gains, abs=0.005)
+
+
+def test_scaling_dn_changes_constants_alone(tmp_path: Path, calibration: Calibration) -> None:
+    scaled = calibrate(plant(tmp_path, gains=GAINS, shift=SHIFT, noise=40, level=3000.0, contrast=300.0))
+    assert scaled.operator.apart(calibration.operator)[0] < 2e-4
+    assert scaled.operator.apart(calibration.operator)[1] < 1e-3
+    assert scaled.explained == pytest.approx(calibration.explained, abs=1e-4)
+    for one, other in zip(scaled.bands, calibration.bands, strict=True):
+        assert (one.weight, one.injection) == pytest.approx((other.weight, other.injection), abs=1e-3)
+    assert scaled.constants.pan_std == pytest.approx(3 * calibration.constants.pan_std, rel=1e-4)
+
+
+def test_the_order_of_bands_does_not_matter(scene: Scene, calibration: Calibration) -> None:
+    order = [3, 1, 4, 2]
+    turned = calibrate(open_scene(scene.pan.name, scene.ms[0].name, bands=order))
+    assert turned.operator.apart(calibration.operator)[0] < 2e-4
+    assert turned.operator.apart(calibration.operator)[1] < 1e-3
+    for band, number in zip(turned.bands, order, strict=True):
+        same = calibration.bands[number - 1]
+        assert (*band.gains, band.weight) == pytest.approx((*same.gains, same.weight), abs=1e-3)
+
+
+def test_bands_are_told_in_dn(calibration: Calibration) -> None:
+    weights = [band.weight for band in calibration.bands]
+    np.testing.assert_allclose(weights, WEIGHTS, atol=0.02)
+    # PAN's level is the bands': nothing is left.
+    assert calibration.offset == pytest.approx(1000 * (1 - sum(weights)), abs=2)
+    assert calibration.explained > 0.99 > calibration.table_explained
+
+
+def test_starts_may_be_told(scene: Scene, calibration: Calibration) -> None:
+    told = calibrate(scene, starts=[Operator((0.1, 0.6), (2.0, 0.0))])
+    assert [run.start for run in told.starts] == [Operator((0.1, 0.6), (2.0, 0.0))]
+    assert told.operator.apart(calibration.operator)[0] < 0.002
+
+
+@pytest.mark.parametrize("starts", [None, [Operator((0.1, 0.6), (2.0, 0.0))]])
+def test_without_alignment_gains_are_the_best_where_the_geotransforms_say(
+    scene: Scene, sample: Sample, starts: list[Operator] | None
+) -> None:
+    trusted = calibrate(scene, align=False, starts=starts)
+    assert trusted.usable
+    assert trusted.operator.shift == trusted.degradation.shift == (0.0, 0.0)
+    assert all(run.start.shift == run.end.shift == (0.0, 0.0) for run in trusted.starts)
+    best = explain(sample, trusted.operator)
+    for factor, other in itertools.product((0.9, 1.1), (0.9, 1.1)):
+        rows, cols = trusted.operator.gains
+        assert explain(sample, Operator((rows * factor, cols * other), (0.0, 0.0))) < best
+
+
+def test_all_starts_come_to_one_end(calibration: Calibration) -> None:
+    ends = [run.end for run in calibration.starts]
+    assert max(end.apart(ends[0])[0] for end in ends) < 0.005
+    assert max(end.apart(ends[0])[1] for end in ends) < 0.02
+    assert all(run.converged and run.history for run in calibration.starts)
+
+
+def test_progress_is_told_and_grows(scene: Scene) -> None:
+    told: list[tuple[str, float]] = []
+    calibrate(scene, progress=lambda stage, share: told.append((stage, share)))
+    shares = [share for _, share in told]
+    assert shares == sorted(shares)
+    assert 0 <= shares[0] < shares[-1] < 1
+    assert list(dict.fromkeys(stage for stage, _ in told)) == ["read", "iterate", "refine", "bands"]
+
+
+@pytest.mark.parametrize("shift", [(5.5, 0.0), (-9.0, 14.0)])
+def test_a_shift_beyond_reach_is_told_with_its_size(tmp_path: Path, shift: tuple[float, float]) -> None:
+    made = plant(tmp_path, gains=(0.15, 0.15), shift=shift, size=384)
+    found = calibrate(made)
+    assert found.verdict == "unidentifiable"
+    assert found.degradation.shift == (0.0, 0.0)
+    (reason,) = found.reasons
+    down, up = ("down", "up"), ("right", "left")
+    for size, (plus, minus) in zip(shift, (down, up), strict=True):
+        told = int(re.search(rf"(\d+) (?:PAN pixels )?(?:{plus}|{minus})", reason)[1])  # type: ignore[index]
+        assert abs(told - abs(size)) <= 1
+        assert size == 0 or (plus if size > 0 else minus) in reason
+
+
+def same_pixels(scene: Scene, folder: Path, pan: np.ndarray, ms: np.ndarray, **profile: object) -> Scene:
+    return open_scene(
+        write_raster(folder / "p.tif", pan, **profile),
+        write_raster(folder / "m.tif", ms, transform=scene.ms_grid.transform, **profile),
+    )
+
+
+@pytest.mark.parametrize("kind", ["flat", "strangers", "empty", "small", "noise"])
+def test_what_cannot_be_told_is_the_tables(scene: Scene, tmp_path: Path, kind: str) -> None:
+    pan, ms = np.full((1, 256, 256), 7, np.uint16), np.full((4, 64, 64), 9, np.uint16)
+    rng = np.random.default_rng(0)
+    if kind == "strangers":
+        pan = (100 + 10 * make_ground(256, 1, seed=5)).astype(np.float32)[:1]
+        ms = (100 + 10 * make_ground(64, 4, seed=6)).astype(np.float32)
+    if kind == "noise":
+        pan, ms = (rng.normal(100, 9, each.shape).astype(np.float32) for each in (pan, ms))
+    if kind == "small":
+        pan, ms = (
+            rng.integers(5, 99, each.shape).astype(np.uint16) for each in (pan[:, :64, :64], ms[:, :16, :16])
+        )
+    profile = {"nodata": 9} if kind == "empty" else {}
+    made = same_pixels(scene, tmp_path, pan, ms, **profile)
+    found = calibrate(made)
+    assert found.verdict == "unidentifiable"
+    assert not found.usable
+    assert found.reasons
+    assert found.degradation.gains == tuple((band.optics.gain,) * 2 for band in made.bands)
+    assert found.degradation.shift == (0.0, 0.0)
+    assert found.errors is None
+
+
+def test_bright_clouds_and_holes_do_not_matter(tmp_path: Path, calibration: Calibration) -> None:
+    from geosharp.raster.scene import SceneReader
+
+    made = plant(tmp_path, gains=GAINS, shift=SHIFT, noise=40)
+    with SceneReader(made) as reader:
+        pan, ms = reader.read_pan(made.grid.rect)[0], reader.read_ms(made.ms_grid.rect)[0]
+    pan, ms = np.rint(20 * pan).astype(np.uint16), np.rint(20 * ms).astype(np.uint16)
+    pan[0, 40:72, 40:90], ms[:, 10:18, 10:22] = 65535, 65535
+    pan[0, 180:200, 100:140], ms[:, 50:53, 2:9] = 0, 0
+    assert_found(calibrate(same_pixels(made, tmp_path, pan, ms, nodata=0)), GAINS, SHIFT)
+
+
+def test_real_scenes_are_explained_as_well_as_by_brute_force(data: Path) -> None:
+    # R2 of the best single Gaussian and shift, less what is no difference.
+    for name, least in (("gf2_strip", 0.986), ("l8_scene12", 0.971), ("l8_scene5", 0.975)):
+        folder = data / "bench" / name
+        found = calibrate(open_scene(folder / "pan.tif", folder / "ms.tif"))
+        assert found.usable
+        assert found.explained >= least, name
+
+
+def test_two_scenes_of_one_sensor_agree(data: Path) -> None:
+    ends = []
+    for name in ("l8_scene5", "l8_scene12"):
+        folder = data / "bench" / name
+        ends.append(calibrate(open_scene(folder / "pan.tif", folder / "ms.tif")).operator)
+    assert ends[0].apart(ends[1])[0] < 0.02
+    assert replace(ends[0], gains=(0.3, 0.3)).apart(replace(ends[1], gains=(0.3, 0.3)))[1] < 0.05
