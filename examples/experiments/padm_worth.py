@@ -132,7 +132,8 @@ def summarise(rows: Sequence[Row]) -> Iterator[str]:
             hqnr = [a[judged]["hqnr"] - b[judged]["hqnr"] for a, b in pairs]
             yield (
                 f"- {method}, full resolution, {judge} judging: {_mean(ratios):.2f} of the table's "
-                f"reprojection ERGAS on average ({min(ratios):.2f} to {max(ratios):.2f}); HQNR {_mean(hqnr):+.4f} "
+                f"reprojection ERGAS on average ({min(ratios):.2f} to {max(ratios):.2f}); "
+                f"HQNR {_mean(hqnr):+.4f} "
                 f"({min(hqnr):+.4f} to {max(hqnr):+.4f})."
             )
 

@@ -175,10 +175,10 @@ def size_rules(optics: Optics) -> SizeRules:
 
 def inject(pair: Pair, injection: Injection, optics: Optics, target: Spans) -> Tensor:
     """Fuse PAN pixels `target`; (band, row, col) centred float32, undefined where PAN or MS is invalid."""
-    low_spans = _low_spans(target, optics.axes)
-    ms, ms_valid = _cut(pair.ms, pair.ms_spans, low_spans), None
+    low_spans = ms_spans_around(target, optics.axes)
+    ms, ms_valid = cut(pair.ms, pair.ms_spans, low_spans), None
     if pair.ms_valid is not None:
-        ms_valid = _cut(pair.ms_valid, pair.ms_spans, low_spans)
+        ms_valid = cut(pair.ms_valid, pair.ms_spans, low_spans)
     if injection.levels is not None:
         return _modulate(pair, ms, ms_valid, injection, optics, low_spans, target)
     gains = torch.from_numpy(injection.gains).float()[:, None, None]
@@ -192,7 +192,7 @@ def inject(pair: Pair, injection: Injection, optics: Optics, target: Spans) -> T
         low, low_valid = degraded_pan(pair, optics, low_spans)
         valid = _both(ms_valid, low_valid)
     fused = upsample(fill_holes(ms - gains * low, valid), low_spans, target, optics.axes)
-    return fused.addcmul_(_cut(pair.pan, pair.pan_spans, target), gains)
+    return fused.addcmul_(cut(pair.pan, pair.pan_spans, target), gains)
 
 
 def degraded_pan(
@@ -231,7 +231,7 @@ def _modulate(
 ) -> Tensor:
     """High-pass modulation, band by band: what a band needs stays in the processor's cache."""
     assert injection.levels is not None
-    pan = _cut(pair.pan, pair.pan_spans, target)[0]
+    pan = cut(pair.pan, pair.pan_spans, target)[0]
     coarse: dict[Gain, Tensor] = {}
     result = upsample(fill_holes(ms, ms_valid), low_spans, target, optics.axes)
     for fused, gain, level, kernel in zip(
@@ -268,7 +268,7 @@ def _weighted_sum(x: Tensor, weights: Tensor) -> Tensor:
     return total
 
 
-def _low_spans(target: Spans, axes: tuple[Axis, Axis]) -> Spans:
+def ms_spans_around(target: Spans, axes: tuple[Axis, Axis]) -> Spans:
     """MS pixels that interpolating PAN pixels `target` needs, and FILL_REACH more."""
     spans = []
     for span, axis in zip(target, axes, strict=True):
@@ -280,7 +280,8 @@ def _low_spans(target: Spans, axes: tuple[Axis, Axis]) -> Spans:
     return spans[0], spans[1]
 
 
-def _cut(x: Tensor, spans: Spans, part: Spans) -> Tensor:
+def cut(x: Tensor, spans: Spans, part: Spans) -> Tensor:
+    """Pixels `part` of (band, row, col) `x`, which holds `spans`."""
     (rows, cols), (top, left) = part, (spans[0].start, spans[1].start)
     return x[:, rows.start - top : rows.stop - top, cols.start - left : cols.stop - left]
 

@@ -1,0 +1,143 @@
+"""Networks as safetensors files that describe themselves in a JSON header."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from geosharp.errors import InputError, ResourceError
+from geosharp.hfreqdiff.network import Architecture, HFreqdiff
+from geosharp.version import __version__
+
+# The entry of the file's metadata that holds the header, and the header's own version.
+_ENTRY = "geosharp"
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a checkpoint tells of itself before a weight is read.
+
+    sigma_data: the standard deviation of the truth about the mean, in units of the band, for draws; None
+    where the network has not learnt to draw. facts: training data, licences, command, scores.
+    """
+
+    architecture: Architecture
+    sigma_data: float | None
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network ready to compute, and the SHA-256 of the file it is from."""
+
+    network: HFreqdiff
+    header: Header
+    digest: str
+
+
+def save(path: Path, network: HFreqdiff, sigma_data: float | None, facts: Mapping[str, Any]) -> None:
+    """Write `network`; a file of that name is replaced once all is written."""
+    rules = network.size_rules
+    header = {
+        "format": FORMAT,
+        "version": __version__,
+        "architecture": dataclasses.asdict(network.architecture),
+        "size_rules": dataclasses.asdict(rules),
+        "sigma_data": sigma_data,
+        "facts": dict(facts),
+    }
+    state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    beside = path.with_name(f".{path.name}.part")
+    try:
+        save_file(state, beside, {_ENTRY: json.dumps(header, allow_nan=False)})
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def read_header(path: Path) -> Header:
+    """The header alone: what is needed to say whether the model fits a scene."""
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+    except (OSError, SafetensorError) as error:
+        raise _unreadable(path, error) from error
+    if _ENTRY not in metadata:
+        raise _refusal(path, "safetensors, but no model of geosharp")
+    try:
+        told = json.loads(metadata[_ENTRY])
+    except json.JSONDecodeError as error:
+        raise _refusal(path, "a header that is not JSON") from error
+    if not isinstance(told, dict) or not isinstance(told.get("format"), int):
+        raise _refusal(path, "a header without a format")
+    if told["format"] != FORMAT:
+        made_by = f" of geosharp {told['version']}" if isinstance(told.get("version"), str) else ""
+        raise InputError(
+            path,
+            f"a model{made_by} in format {told['format']}",
+            f"format {FORMAT}",
+            "upgrade geosharp, or take a model of this version",
+        )
+    sigma_data, facts = told.get("sigma_data"), told.get("facts")
+    positive = isinstance(sigma_data, float) and 0 < sigma_data < 100
+    if not isinstance(facts, dict) or not (sigma_data is None or positive):
+        raise _refusal(path, "a header without sigma_data and facts")
+    return Header(_architecture(path, told.get("architecture")), sigma_data, facts)
+
+
+def load(path: Path, device: torch.device | str = "cpu") -> Model:
+    """The network of a file on `device`, for inference."""
+    header = read_header(path)
+    try:
+        device = torch.device(device)
+        if device.type == "cuda" and not torch.cuda.is_available():
+            raise ResourceError(device, "no such device", "a GPU that PyTorch can use", "choose --device cpu")
+        with safe_open(path, "pt") as file:
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  no dict
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    except (OSError, SafetensorError) as error:
+        raise _unreadable(path, error) from error
+    with torch.device("meta"):
+        network = HFreqdiff(header.architecture)
+    wanted = {name: value.shape for name, value in network.state_dict().items()}
+    if {name: value.shape for name, value in state.items()} != wanted:
+        raise _refusal(path, "other weights than its header announces")
+    if not all(value.dtype == torch.float32 and value.isfinite().all() for value in state.values()):
+        raise _refusal(path, "weights that are not finite float32 numbers")
+    network = HFreqdiff(header.architecture)
+    network.load_state_dict(state)
+    network.requires_grad_(False).eval()
+    return Model(network.to(device), header, digest)
+
+
+def _architecture(path: Path, told: Any) -> Architecture:
+    hints = typing.get_type_hints(Architecture)
+    if not isinstance(told, dict) or set(told) != set(hints):
+        raise _refusal(path, f"an architecture of other parts than {', '.join(hints)}")
+    for name, hint in hints.items():
+        choices = typing.get_args(hint)
+        fits = told[name] in choices if choices else type(told[name]) is hint
+        if not fits or (hint is int and not 0 < told[name] <= 1024):
+            raise _refusal(path, f"an architecture with {told[name]!r:.40} as {name}")
+    return Architecture(**told)
+
+
+def _unreadable(path: Path, error: Exception) -> InputError:
+    if isinstance(error, OSError):
+        return _refusal(path, f"cannot be read: {error.strerror or error}")
+    return _refusal(path, f"no safetensors file, or a damaged one ({error})")
+
+
+def _refusal(path: Path, found: str) -> InputError:
+    return InputError(path, found, "a model as geosharp saves it", "name another model, or get this one anew")

@@ -1,0 +1,82 @@
+"""Training shows the network what inference shows it: examples/experiments against the library."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from geosharp.hfreqdiff.conditions import Constants, conditions, constants_of, describe
+from geosharp.imaging.classic import Optics
+from geosharp.imaging.resample import Axis, Span, degrade, upsample
+from tests.hfreqdiff.scene import make_moments, make_optics, make_pair
+
+EXPERIMENTS = Path(__file__).parents[2] / "examples" / "experiments"
+SIDE = 64
+GAINS = ((0.3, 0.25), (0.05, 0.08), (0.55, 0.6))
+CASES = [(2.0, (0.7, -0.9)), (3.0, (-1.4, 0.2)), (4.0, (0.0, 1.9)), (2.7, (0.1, 0.0))]
+
+
+@pytest.fixture
+def scripts(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    monkeypatch.syspath_prepend(str(EXPERIMENTS))
+    matrices, simulate = map(importlib.import_module, ("matrices", "simulate"))
+    return SimpleNamespace(matrices=matrices, simulate=simulate)
+
+
+def kernels_of(scripts: SimpleNamespace, optics: Optics) -> object:
+    """The same optics, known exactly, of one scene whose PAN has no blur of its own."""
+    ratio = optics.axes[0].ratio
+    sigmas = scripts.matrices.sigma_of(torch.tensor(optics.gains), ratio)[None]
+    offset = torch.tensor([[axis.offset for axis in optics.axes]])
+    return scripts.matrices.Kernels(ratio, torch.zeros(1), sigmas, sigmas, offset, torch.zeros_like(sigmas))
+
+
+@pytest.mark.parametrize(("ratio", "offset"), CASES)
+def test_matrices_are_those_of_resample(
+    scripts: SimpleNamespace, ratio: float, offset: tuple[float, float]
+) -> None:
+    m = scripts.matrices
+    axes, gain = (Axis(ratio, offset[0]), Axis(ratio, offset[1])), (0.12, 0.3)
+    kernels = kernels_of(scripts, Optics(axes, (gain,), gain))
+    context = m.context_of(ratio)
+    down, told, up = m.resampling(kernels, SIDE, context)
+    pan = torch.randn(1, SIDE + 2 * context, SIDE + 2 * context, generator=torch.Generator().manual_seed(1))
+    # The MS pixels that are simulated, less those whose kernels reach beyond PAN.
+    count = down[0].shape[-2]
+    source, target = Span(-context, SIDE + context), Span(-5, count - 5)
+    inner = Span(-4, count - 7)
+    low = m.resample(pan[None, None], down)[0, 0]
+    assert torch.equal(low, m.resample(pan[None, None], told)[0, 0])
+    expected = degrade(pan, (source, source), (inner, inner), axes, gain)
+    assert torch.allclose(low[:, 1:-2, 1:-2], expected, atol=1e-5)
+    fine = Span(0, SIDE)
+    expected = upsample(low, (target, target), (fine, fine), axes)
+    assert torch.allclose(m.resample(low[None, None], up)[0, 0], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(("ratio", "offset"), CASES)
+def test_training_shows_what_inference_shows(
+    scripts: SimpleNamespace, ratio: float, offset: tuple[float, float]
+) -> None:
+    m = scripts.matrices
+    optics, constants = make_optics(ratio, offset, GAINS), constants_of(make_moments())
+    target = (Span(0, SIDE), Span(0, SIDE))
+    pair = make_pair(optics, (Span(-24, SIDE + 24), Span(-24, SIDE + 24)))
+    kernels, context = kernels_of(scripts, optics), m.context_of(ratio)
+    _, told, up = m.resampling(kernels, SIDE, context)
+    at = [slice(-context - s.start, SIDE + context - s.start) for s in pair.pan_spans]
+    pan = pair.pan[:, at[0], at[1]][None, None]
+    at = [slice(-5 - s.start, told[0].shape[-2] - 5 - s.start) for s in pair.ms_spans]
+    ms = pair.ms[:, at[0], at[1]][None, None]
+    inner = slice(context, context + SIDE)
+    of_scene = Constants(*(value[None, None] for value in vars(constants).values()))
+    shown, described = scripts.simulate.present(
+        pan[..., inner, inner], ms, m.resample(pan, told), up, kernels, of_scene
+    )
+    expected = conditions(pair, optics, constants, target)
+    assert float((shown[0, 0] - expected).abs().max()) < 1e-4
+    assert torch.allclose(described[0, 0], describe(optics, constants), atol=1e-5)

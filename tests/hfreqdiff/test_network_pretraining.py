@@ -1,0 +1,132 @@
+"""The base weights' recipe, made tiny: it learns, goes on where it stopped, and never meets rasterio."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from geosharp.hfreqdiff.checkpoint import load, read_header
+from tests.made import texture
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = ROOT / "examples" / "experiments" / "pretrain.py"
+BLOCKED = f"""
+import runpy, sys
+for name in ("rasterio", "shapely", "typer", "rich"):
+    sys.modules[name] = None
+sys.path.insert(0, {str(SCRIPT.parent)!r})
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+SMALL = "--preset small --width 8 --mean-blocks 1 --draw-blocks 1 --scenes 2 --side 32"
+SMALL += " --margin 4 --threads 1 --device cpu --log-every 1 --unseen 2"
+
+
+@pytest.fixture(scope="module")
+def imagery(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Chips like those of pretrain/, two places each, one of them held out."""
+    sys.path.insert(0, str(SCRIPT.parent))
+    simulate = importlib.import_module("simulate")
+    sys.path.remove(str(SCRIPT.parent))
+    folder = tmp_path_factory.mktemp("pretrain")
+    for number, name in enumerate(simulate.MIX):
+        chips = np.stack(
+            [
+                [30 + 180 * texture((48, 48), 50 * number + 5 * chip + band) for band in range(3)]
+                for chip in range(4)
+            ]
+        )
+        names = [f"here/{chip}" for chip in range(3)] + [f"{simulate.HELD_OUT[0]}_2020/0"]
+        np.savez(folder / f"{name}.npz", ms=chips.astype("uint16" if number % 2 else "uint8"), name=names)
+    return folder
+
+
+def run(imagery: Path, out: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", BLOCKED, str(SCRIPT), "--data", str(imagery), "--out", str(out)]
+    return subprocess.run(
+        [*command, *SMALL.split(), *arguments],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def lines(out: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+
+
+def succeed(imagery: Path, out: Path, *arguments: str) -> None:
+    done = run(imagery, out, *arguments)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module")
+def stopped(imagery: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run of 4 steps that stopped after 2. Shared: copy it, never write it."""
+    out = tmp_path_factory.mktemp("runs") / "stopped"
+    succeed(imagery, out, "--steps", "4", "--stop-after", "2")
+    return out
+
+
+@pytest.mark.slow
+def test_a_run_that_goes_on_ends_as_one_that_never_stopped(
+    imagery: Path, stopped: Path, tmp_path: Path
+) -> None:
+    out = shutil.copytree(stopped, tmp_path / "resumed")
+    succeed(imagery, tmp_path / "whole", "--steps", "4")
+    succeed(imagery, out, "--steps", "4")
+    whole, resumed = (
+        load(folder / "hfreqdiff-small-mean.safetensors") for folder in (tmp_path / "whole", out)
+    )
+    for name, value in whole.network.state_dict().items():
+        assert torch.equal(value, resumed.network.state_dict()[name]), name
+    assert [line["step"] for line in lines(out) if "loss" in line] == list(range(4))
+
+
+@pytest.mark.slow
+def test_draws_leave_the_mean_as_it_is(imagery: Path, stopped: Path, tmp_path: Path) -> None:
+    start = stopped / "hfreqdiff-small-mean.safetensors"
+    succeed(imagery, tmp_path, "--steps", "2", "--stage", "draws", "--start", str(start))
+    mean, drawn = load(start), load(tmp_path / "hfreqdiff-small.safetensors")
+    residual = mean.header.facts["gain_on_held_out_places_db"]["residual"]
+    assert drawn.header.sigma_data == pytest.approx(residual, rel=1e-3)
+    after = drawn.network.state_dict()
+    changed = {
+        name for name, value in mean.network.state_dict().items() if not torch.equal(value, after[name])
+    }
+    assert changed
+    assert all(name.startswith(("draw_", "embed_noise")) for name in changed)
+
+
+@pytest.mark.slow
+def test_a_loss_that_is_no_number_stops_the_run_and_keeps_what_was(
+    imagery: Path, stopped: Path, tmp_path: Path
+) -> None:
+    out = shutil.copytree(stopped, tmp_path / "spoilt")
+    path = out / "state.pt"
+    state = torch.load(path, weights_only=True)
+    state["network"]["stem.bias"][0] = float("nan")
+    torch.save(state, path)
+    before = path.read_bytes()
+    done = run(imagery, out, "--steps", "4")
+    assert done.returncode == 1
+    assert "the loss is nan at step 2" in done.stderr
+    assert path.read_bytes() == before
+    assert read_header(out / "hfreqdiff-small-mean.safetensors")
+
+
+@pytest.mark.slow
+def test_another_run_does_not_go_on_in_the_same_folder(imagery: Path, stopped: Path) -> None:
+    done = run(imagery, stopped, "--steps", "4", "--seed", "2")
+    assert done.returncode == 1
+    assert "other seed" in done.stderr
