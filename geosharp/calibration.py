@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from geosharp.engine.stream import Progress, ProgressCallback
-from geosharp.errors import InputError
+from geosharp.errors import InputError, UsageError
 from geosharp.raster.output.text import (
     JSON_SUFFIXES,
     PNG_SUFFIXES,
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 Tell = Callable[[str], None]
 
+WORDS = ("auto", "sensor")
 # Relative difference of ratios up to which a calibration of another scene fits this one.
 _SAME_RATIO = 0.01
 
@@ -38,29 +39,22 @@ _log = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class Learnt:
     """degradation: what methods and scores are to take; calibration: what it is from, None where it is the
-    sensor's table by choice; source: "scene", "sensor" or a file's name."""
+    sensor's table by choice; source: "scene", "sensor" or a name; notes: what a user should
+    know of it."""
 
     degradation: Degradation
     calibration: Calibration | None
     source: str
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What a user should know of it."""
-        calibration = self.calibration
-        if calibration is None:
-            return ()
-        if calibration.usable:
-            return calibration.notes
-        return (f"calibration: {'; '.join(calibration.reasons)}: the sensor's table is used instead",)
+    notes: tuple[str, ...] = ()
 
     @property
     def summary(self) -> str:
         """In a line."""
-        source = {"scene": "learnt from the scene", "sensor": "the sensor's published values"}
-        known = source.get(self.source, self.source)
+        sources = {"scene": "learnt from the scene", "sensor": "the sensor's published values"}
+        known = sources.get(self.source, f"from {self.source}")
         if self.calibration is not None and not self.calibration.usable:
-            known = f"the sensor's published values, as nothing could be {known}"
+            reasons = "; ".join(self.calibration.reasons)
+            known = f"the sensor's published values, as calibration failed ({reasons})"
         rows, cols = self.degradation.mean_gain
         gain = f"{rows:.2f} down rows and {cols:.2f} along columns"
         down, right = self.degradation.shift
@@ -154,25 +148,66 @@ def learn(
     progress: ProgressCallback | None = None,
 ) -> Learnt:
     """The degradation that `choice` says: "auto" learns it from the scene, "sensor" takes the sensor's table,
-    else a calibration or the path of a saved one. align: whether its registration is taken, too."""
+    else a calibration or the path of a saved one, whose shift is taken where the scene bears it out. align:
+    whether MS is moved at all."""
     from geosharp.padm.calibration import Calibration, load_calibration
     from geosharp.padm.table import table_degradation
 
+    check_choice(choice)
     table = table_degradation(scene)
     if choice == "sensor":
         return Learnt(table, None, "sensor")
     if choice == "auto":
         calibration, source = learn_scene(scene, align=align, progress=progress), "scene"
     elif isinstance(choice, Calibration):
-        calibration, source = _fit(choice, scene, "calibration"), "given"
+        calibration, source = _fit(choice, scene, "calibration"), "the calibration given"
     else:
         calibration = _fit(load_calibration(Path(choice)), scene, os.fspath(choice))
         source = Path(choice).name
     if not calibration.usable:
         # Not its gains: a table knows the bands apart, and PAN's own sharpness.
-        return Learnt(table, calibration, source)
+        note = f"calibration: {'; '.join(calibration.reasons)}: the sensor's table is used instead"
+        return Learnt(table, calibration, source, (note,))
     degradation = calibration.degradation
-    return Learnt(degradation if align else degradation.unshifted, calibration, source)
+    if choice == "auto":
+        return Learnt(degradation, calibration, source, calibration.notes)
+    if not align:
+        return Learnt(degradation.unshifted, calibration, source)
+    if _bears_out(scene, calibration):
+        return Learnt(degradation, calibration, source)
+    note = f"the shift of {source} is not this pair's: MS stays where the geotransforms put it"
+    return Learnt(degradation.unshifted, calibration, source, (note,))
+
+
+def _bears_out(scene: Scene, calibration: Calibration) -> bool:
+    """Whether the scene's pixels agree better with the calibration's shift than with none."""
+    from geosharp.imaging.computing import computing
+    from geosharp.padm.iterate import Operator, explain
+    from geosharp.padm.sample import take_sample
+
+    operator = calibration.operator
+    with computing():
+        sample = take_sample(scene)
+        if sample is None or operator.shift == (0.0, 0.0):
+            return operator.shift == (0.0, 0.0)
+        return explain(sample, operator) > explain(sample, Operator(operator.gains, (0.0, 0.0)))
+
+
+def check_choice(choice: object) -> None:
+    """Refuse what is neither a calibration, nor the path of a file, nor a word that is known."""
+    if isinstance(choice, str | os.PathLike):
+        fits = choice in WORDS or Path(choice).is_file()
+    else:
+        from geosharp.padm.calibration import Calibration
+
+        fits = isinstance(choice, Calibration)
+    if not fits:
+        raise UsageError(
+            "--calibration",
+            f"'{choice!s:.60}'",
+            f"{', '.join(WORDS)} or the JSON of a calibration",
+            "write one with geosharp calibrate, or leave it out",
+        )
 
 
 def learn_scene(scene: Scene, *, align: bool = True, progress: ProgressCallback | None = None) -> Calibration:

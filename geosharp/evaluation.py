@@ -15,7 +15,7 @@ from typing import Self
 
 import numpy as np
 
-from geosharp.calibration import Learnt, learn
+from geosharp.calibration import Learnt, check_choice, learn
 from geosharp.engine.methods import METHODS
 from geosharp.engine.plan import Limits
 from geosharp.engine.stream import Progress, ProgressCallback
@@ -108,6 +108,7 @@ def evaluate(
     files = [fused] if isinstance(fused, str | os.PathLike) else list(fused)
     names = list(METHODS) if methods is None else list(methods)
     _check(protocol, names, files)
+    check_choice(calibration)
     scene = open_scene(pan, ms, bands=bands, sensor=sensor)
     part = Area(scene.area) if area is None else find_area(area, scene.grid, scene.area)
     results = {name: open_fused(file, scene) for name, file in _named(files, names).items()}

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from geosharp.calibration import Learnt, learn
+from geosharp.calibration import WORDS, Learnt, check_choice, learn
 from geosharp.engine.methods import DEFAULT_METHOD, METHODS, Tell
 from geosharp.engine.plan import Limits, Plan, make_plan
 from geosharp.engine.setup import Setup
@@ -101,6 +101,7 @@ def fuse(
     check_creation(form)
     inputs = _names(pan, ms)
     check_target(Path(out), overwrite=overwrite, inputs=inputs)
+    _check_calibration(method, calibration)
     setup = prepare(
         pan,
         ms,
@@ -125,6 +126,8 @@ def fuse(
         check_preview(quick_look, overwrite=overwrite, inputs=inputs)
     chosen = {"bands": bands, "sensor": sensor, "weights": weights, "area": area, "dtype": dtype}
     chosen["bits"] = form.bits
+    if METHODS[method].calibrated:
+        chosen |= {"calibration": calibration if isinstance(calibration, str) else None, "align": align}
     # No argument that decides pixels, but whoever looks for seams must know where they would be.
     chosen["tile"] = setup.plan.tile
     lineage = _lineage(scene, method, _names(pan, ms), extent, chosen)
@@ -258,6 +261,15 @@ def check_method(method: str, weights: Sequence[float] | None = None) -> None:
         taking = ", ".join(name for name, other in METHODS.items() if other.weighted)
         remedy = "leave --weights out: others learn theirs"
         raise UsageError("--weights", f"weights for {method}", f"--method {taking}", remedy)
+
+
+def _check_calibration(method: str, choice: FilePath | Calibration) -> None:
+    """Refuse a calibration that there is not, or that the method has no use for."""
+    check_choice(choice)
+    if method in METHODS and not METHODS[method].calibrated and choice not in WORDS:
+        taking = ", ".join(name for name, other in METHODS.items() if other.calibrated)
+        remedy = f"leave --calibration out: {method} takes none"
+        raise UsageError("--calibration", f"a calibration for {method}", f"--method {taking}", remedy)
 
 
 def preliminary_notes(setup: Setup) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from geosharp.calibration import Learnt, learn
+from geosharp.calibration import Learnt, check_choice, learn
 from geosharp.engine.methods import METHODS
 from geosharp.engine.ondemand import MethodReader
 from geosharp.engine.plan import available_cores
@@ -150,6 +150,7 @@ def report(
     start = time.perf_counter()
     inputs = [os.fspath(name) for name in (fused, pan, *([ms] if isinstance(ms, str | os.PathLike) else ms))]
     check_report(out, overwrite=overwrite, inputs=inputs)
+    check_choice(calibration)
     lineage = read_lineage(describe(fused, "result").tags.get("", {}))
     _check_order(pan)
     scene = open_scene(
@@ -233,7 +234,7 @@ def _gather(run: _Run, title: str) -> ReportData:
         bands=tuple(Band(band.name, center(band)) for band in scene.bands),
         pixel_size=find_pixel_size(scene),
         unit=unit,
-        scene=(*describe_scene(scene), Fact("Calibration", run.learnt.summary)),
+        scene=(*describe_scene(scene), Fact("Calibration", run.learnt.summary), *_notes(run.learnt)),
         parameters=run.lineage.parameters,
         lineage=run.lineage.facts,
         scores=scores,
@@ -241,6 +242,11 @@ def _gather(run: _Run, title: str) -> ReportData:
         histograms=count_values(samples, names),
         seams=replace(seen.steps.measure(run.lineage.tile, scene.relation.ratio), unit=unit),
     )
+
+
+def _notes(learnt: Learnt) -> tuple[Fact, ...]:
+    usable = learnt.calibration is None or learnt.calibration.usable
+    return tuple(Fact("Note", note) for note in learnt.notes) if usable else ()
 
 
 def _look(run: _Run, handles: _Handles) -> tuple[Survey, Samples, tuple[Maps, ...], tuple[View, ...]]:

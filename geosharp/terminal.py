@@ -179,6 +179,7 @@ def format_scores(evaluation: Evaluation) -> str:
     for protocol, results in evaluation.protocols.items():
         reference = "against the MS" if protocol == "reduced" else "without a reference"
         console.print(_score_table(f"{protocol} resolution, {reference}", METRICS[protocol], results))
+    console.print(f"calibration {evaluation.learnt.summary}", soft_wrap=True, markup=False)
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
 
 
@@ -204,10 +205,10 @@ def _score_table(
 
 def format_calibration(calibration: Calibration, scene: Scene) -> str:
     """What was learnt of the scene, beside what its sensor is said to do."""
+    if not calibration.usable:
+        reasons = "; ".join(calibration.reasons)
+        return f"nothing could be learnt: {reasons}\nfuse takes the values published of {scene.sensor.title}"
     operator, errors = calibration.operator, calibration.errors
-    down, right = (f"{each:+.2f}" for each in operator.shift)
-    if errors is not None:
-        down, right = f"{down} (+-{errors[2]:.2f})", f"{right} (+-{errors[3]:.2f})"
     text = io.StringIO()
     console = Console(file=text, highlight=False, width=_PIPE_WIDTH)
     table = Table(title=f"Nyquist gains, {scene.sensor.title}", title_justify="left", box=SIMPLE_HEAD)
@@ -218,13 +219,16 @@ def format_calibration(calibration: Calibration, scene: Scene) -> str:
             Text(band.name),
             *(f"{gain:.3f}" for gain in band.gains),
             f"{known.optics.gain:.3f}",
-            f"{band.weight:.3f}",
-            f"{band.injection:.3f}",
-            f"{band.explained:.1%}",
+            *(_or_dash(value, ".3g") for value in (band.weight, band.injection)),
+            _or_dash(band.explained, ".1%"),
         )
     rows, cols = operator.gains
     table.add_row("all together", f"{rows:.3f}", f"{cols:.3f}", "", "", "", f"{calibration.explained:.1%}")
     console.print(table)
+    down, right = (
+        f"{shift:+.2f}" + ("" if error is None else f" (+-{error:.2f})")
+        for shift, error in zip(operator.shift, (errors or (None,) * 4)[2:], strict=True)
+    )
     table_explained = f"{calibration.table_explained:.1%} with the published values and no shift"
     lines = {
         "verdict": calibration.verdict,
@@ -234,6 +238,10 @@ def format_calibration(calibration: Calibration, scene: Scene) -> str:
     }
     told = "\n".join(f"{name:<12} {value}" for name, value in lines.items())
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n" + told
+
+
+def _or_dash(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
 
 
 def format_info(seen: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import rasterio
 import geosharp
 from geosharp.calibration import Learnt, learn
 from geosharp.engine.stream import Progress
-from geosharp.errors import GeosharpError, InputError, OutputError
+from geosharp.errors import GeosharpError, InputError, OutputError, UsageError
 from geosharp.padm.calibration import Calibration
 from geosharp.padm.table import table_degradation
 from geosharp.raster.scene import Scene, open_scene
@@ -79,6 +80,14 @@ def test_a_file_and_a_calibration_are_what_was_learnt(scene: Scene, learnt: Lear
     assert learn(scene, saved).source == "calibration.json"
 
 
+def test_the_shift_of_another_pair_is_not_taken(saved: Path, learnt: Learnt, tmp_path: Path) -> None:
+    well_placed = plant(tmp_path, gains=GAINS, dtype="uint16")
+    other = learn(well_placed, saved)
+    assert other.degradation == learnt.degradation.unshifted
+    assert any("is not this pair's" in note for note in other.notes)
+    assert learn(well_placed, saved, align=False).notes == ()
+
+
 def test_without_alignment_nothing_moves(scene: Scene, saved: Path) -> None:
     for choice in ("auto", saved):
         assert learn(scene, choice, align=False).degradation.shift == (0.0, 0.0)
@@ -104,6 +113,33 @@ def test_what_does_not_fit_the_scene_is_refused(
     (tmp_path / "not.json").write_text("{")
     with pytest.raises(InputError, match="not JSON"):
         learn(scene, tmp_path / "not.json")
+
+
+VERBS: dict[str, Callable[..., object]] = {
+    "fuse": lambda pair, folder, **given: geosharp.fuse(*pair, folder / "out.tif", **given),
+    "evaluate": lambda pair, folder, **given: geosharp.evaluate(*pair, **given),
+    "report": lambda pair, folder, **given: geosharp.report(pair[0], *pair, folder / "r.html", **given),
+}
+
+
+@pytest.mark.parametrize("choice", ["sensr", "", "no.json", None, 3])
+@pytest.mark.parametrize("verb", VERBS)
+def test_what_is_no_choice_is_refused_by_its_flag(
+    scene: Scene, tmp_path: Path, verb: str, choice: object
+) -> None:
+    with pytest.raises(UsageError) as refusal:
+        VERBS[verb](names(scene), tmp_path, calibration=choice)
+    assert refusal.value.subject == "--calibration"
+    assert "auto, sensor or the JSON" in refusal.value.needed
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("method", ["exp", "brovey"])
+def test_a_file_for_a_method_without_is_refused(
+    scene: Scene, saved: Path, tmp_path: Path, method: str
+) -> None:
+    with pytest.raises(UsageError, match="takes none"):
+        geosharp.fuse(*names(scene), tmp_path / "out.tif", method=method, calibration=saved)
 
 
 def test_what_cannot_be_told_falls_back_on_the_table_and_says_so(tmp_path: Path) -> None:
@@ -140,6 +176,9 @@ def test_the_lineage_tells_how_it_was_calibrated(
 ) -> None:
     result = geosharp.fuse(*names(scene), tmp_path / "auto.tif")
     assert result.calibration == learnt.calibration
+    with rasterio.open(result.path) as raster:
+        parameters = json.loads(raster.tags()["GEOSHARP_PARAMETERS"])
+    assert (parameters["calibration"], parameters["align"]) == ("auto", True)
     told = tag(result.path)
     assert (told["source"], told["verdict"]) == ("scene", "converged")
     assert told["shift"] == list(learnt.degradation.shift)

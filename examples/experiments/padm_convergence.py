@@ -22,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 from padm_planted import MOST_ERROR, Case, add_noise, degrade, write_float
+from panels import BLUE, ORANGE, Axis, Dot, Line, Panel, to_svg
 
 from geosharp.padm.calibrate import calibrate
 from geosharp.padm.calibration import Calibration, StartRun
@@ -44,8 +45,8 @@ SHIFTS = ((0.0, 0.0), (4.0, -4.0), (-4.0, 4.0))
 # Of the textures: ratio 2, where kernels are narrow.
 PLANTED = Case("", 2, ((0.3, 0.3),) * 3, (2.6, -3.1), (0.3, 0.3, 0.4), 30.0)
 SIDE = 512
-# Of a panel of the figure, in its units; of the losses drawn, least and most, as powers of ten.
-WIDTH, HEIGHT, MARGIN = 220, 130, 40
+# Of a panel of the figure, in pixels; of the losses drawn, least and most, as powers of ten.
+SIZE = (220, 130)
 POWERS = (-6, 0)
 STEPS = 15
 PER_ROW = 3
@@ -139,42 +140,23 @@ def _describe_miss(name: str, run: StartRun) -> str:
 
 def draw(outcomes: list[Outcome]) -> str:
     """An SVG: per scene, every start's loss 1 - R2 above the least of all, step by step."""
-    rows = math.ceil(len(outcomes) / PER_ROW)
-    width, height = PER_ROW * (WIDTH + MARGIN) + MARGIN, rows * (HEIGHT + MARGIN) + MARGIN
-    font = 'font-family="sans-serif" font-size="11"'
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" {font}>',
-        f'<rect width="{width}" height="{height}" fill="white"/>',
-    ]
-    for number, outcome in enumerate(outcomes):
-        row, col = divmod(number, PER_ROW)
-        place = f"translate({MARGIN + col * (WIDTH + MARGIN)} {MARGIN + row * (HEIGHT + MARGIN)})"
-        parts += [f'<g transform="{place}">', *_draw_panel(outcome), "</g>"]
-    caption = "1 - R2 less the least reached, by step; orange: starts that end elsewhere"
-    parts += [f'<text x="{MARGIN}" y="16">{caption}</text>', "</svg>"]
-    return "\n".join(parts)
+    caption = "Loss, 1 - R2 of D(PAN) by A(MS), less the least reached; a dot where a start begins."
+    legend = {BLUE: "ends at the best operator", ORANGE: "ends elsewhere"}
+    panels = [_plot(each) for each in outcomes]
+    return to_svg(panels, PER_ROW, SIZE, [caption], legend)
 
 
-def _draw_panel(outcome: Outcome) -> Iterator[str]:
-    yield f'<rect width="{WIDTH}" height="{HEIGHT}" fill="none" stroke="#999"/>'
-    yield f'<text x="4" y="-4">{outcome.name}</text>'
-    for power in range(POWERS[0], POWERS[1] + 1, 2):
-        yield f'<text x="-4" y="{_height_of(10**power):.0f}" text-anchor="end">1e{power}</text>'
+def _plot(outcome: Outcome) -> Panel:
+    steps = Axis("step", 0, STEPS, {step: str(step) for step in range(0, STEPS + 1, 5)})
+    losses = Axis("loss above the least", *POWERS, {n: f"1e{n}" for n in range(POWERS[0], POWERS[1] + 1, 2)})
+    marks: list[Line | Dot] = []
     for run in outcome.told.starts:
-        losses = [*(step.align for step in run.history), 1 - run.explained]
-        above = [loss - (1 - outcome.best.explained) for loss in losses]
-        points = " ".join(
-            f"{step * WIDTH / STEPS:.1f},{_height_of(loss):.1f}" for step, loss in enumerate(above)
-        )
-        colour = "#26c" if outcome.is_best(run) else "#e70"
-        yield f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-opacity="0.7"/>'
-        x, y = points.split()[0].split(",")
-        yield f'<circle cx="{x}" cy="{y}" r="2" fill="{colour}"/>'
-
-
-def _height_of(loss: float) -> float:
-    power = math.log10(max(loss, 10.0 ** POWERS[0]))
-    return HEIGHT * (POWERS[1] - power) / (POWERS[1] - POWERS[0])
+        reached = [*(step.align for step in run.history), 1 - run.explained]
+        above = [max(loss - (1 - outcome.best.explained), 10.0 ** POWERS[0]) for loss in reached]
+        points = [(float(step), math.log10(loss)) for step, loss in enumerate(above)]
+        colour = BLUE if outcome.is_best(run) else ORANGE
+        marks += [Line(points, colour), Dot(*points[0], colour)]
+    return Panel(outcome.name, steps, losses, marks)
 
 
 def main() -> None:

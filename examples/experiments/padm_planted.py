@@ -1,6 +1,7 @@
 """Is a planted degradation found again? Scenes made of real imagery by known kernels, shifts and noise.
 
     python examples/experiments/padm_planted.py --data FOLDER --cases 100 --markdown padm_planted.md
+        --svg padm_planted.svg
 
 FOLDER holds .npz files with `ms` (chip, band, row, col), as in pretrain/. Chips in a mosaic are the truth on
 PAN's grid; MS is the truth through an anisotropic Gaussian, moved and decimated; PAN a random mix of its
@@ -16,12 +17,13 @@ import math
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import rasterio
+from panels import BLUE, GREEN, ORANGE, Axis, Dot, Line, Panel, to_svg
 from rasterio.transform import from_origin
 
 from geosharp.padm.calibrate import calibrate
@@ -31,6 +33,8 @@ from geosharp.raster.scene import open_scene
 DATA = Path(os.environ.get("GEOSHARP_DATA", Path(__file__).parents[3] / "shared" / "data")) / "pretrain"
 SOURCES = ("naip_urban_native", "s2_oscd_10m", "naip_urban_2x", "landsat_tm_6band", "s2_eotdl_10m")
 SIDE = 768  # PAN pixels of a scene
+COLOURS = {2: BLUE, 3: ORANGE, 4: GREEN}  # of ratios
+NOISES = (40.0, 30.0, 20.0)
 MOST_ERROR = (0.02, 0.1)  # of a gain, of a shift in PAN pixels
 
 
@@ -70,7 +74,7 @@ def draw_cases(count: int, bands: dict[str, int], jitter: float) -> list[Case]:
     for number in range(count):
         rng = np.random.default_rng(number)
         source = list(bands)[number % len(bands)]
-        noise = (40.0, 30.0, 20.0)[number // 3 % 3]
+        noise = NOISES[number // 3 % 3]
         base = np.exp(rng.uniform(math.log(0.07), math.log(0.5), 2))
         own = np.exp(jitter * rng.normal(size=(bands[source], 1)))
         gains = tuple((float(rows), float(cols)) for rows, cols in np.clip(base * own, 0.03, 0.65))
@@ -178,6 +182,49 @@ def to_markdown(outcomes: list[Outcome]) -> str:
     return "\n".join([*lines, *(_describe_miss(each) for each in outcomes if not each.found)])
 
 
+def draw(tables: Mapping[float, Sequence[Outcome]]) -> str:
+    """An SVG, a row for each jitter: found against planted gains, and errors by noise."""
+    panels = []
+    for jitter, outcomes in tables.items():
+        errors = [
+            _plot_errors("gain error", [each.gain_error for each in outcomes], MOST_ERROR[0], outcomes),
+            _plot_errors(
+                "shift error, PAN pixels", [each.shift_error for each in outcomes], MOST_ERROR[1], outcomes
+            ),
+        ]
+        panels += [_plot_gains(f"Bands' sharpness apart by {jitter:.0%}", outcomes), *errors]
+    captions = [
+        "Gains at MS Nyquist along rows and columns, planted and found; of errors the larger of the two.",
+        "Solid: found as planted; dashed: what counts as found.",
+    ]
+    legend = {colour: f"ratio {ratio}" for ratio, colour in COLOURS.items()}
+    return to_svg(panels, 3, (210, 210), captions, legend)
+
+
+def _plot_gains(title: str, outcomes: Sequence[Outcome]) -> Panel:
+    ticks = {tenth / 10: f"0.{tenth}" for tenth in range(0, 7, 2)}
+    marks: list[Line | Dot] = [Line([(0, 0), (0.6, 0.6)])]
+    for each in outcomes:
+        pairs = zip(mix_gains(each.case), each.gains, strict=True)
+        marks += [Dot(planted, found, COLOURS[each.case.ratio]) for planted, found in pairs]
+    return Panel(title, Axis("planted gain", 0, 0.6, ticks), Axis("found gain", 0, 0.6, ticks), marks)
+
+
+def _plot_errors(label: str, errors: Sequence[float], most: float, outcomes: Sequence[Outcome]) -> Panel:
+    """By SNR, in which cases are spread to be told apart: ratios side by side, in each by their order."""
+    powers: dict[float, str] = {-5: "1e-5", -4: "1e-4", -3: "0.001", -2: "0.01", -1: "0.1", 0: "1"}
+    bound = math.log10(most)
+    marks: list[Line | Dot] = [Line([(0, bound), (len(NOISES), bound)], dashed=True)]
+    marks += [Line([(number, -5), (number, 0)]) for number in range(1, len(NOISES))]
+    for number, (error, outcome) in enumerate(zip(errors, outcomes, strict=True)):
+        case = outcome.case
+        within = (case.ratio - 1.5 + 0.6 * (number / len(errors) - 0.5)) / len(COLOURS)
+        height = math.log10(max(error, 1e-5))
+        marks.append(Dot(NOISES.index(case.noise) + within, height, COLOURS[case.ratio]))
+    noises = Axis("SNR, dB", 0, len(NOISES), {n + 0.5: f"{noise:.0f}" for n, noise in enumerate(NOISES)})
+    return Panel("", noises, Axis(label, -5, 0, powers), marks)
+
+
 def _describe_miss(outcome: Outcome) -> str:
     case = outcome.case
     planted = mix_gains(case)
@@ -227,15 +274,18 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=100)
     parser.add_argument("--jitter", type=float, nargs="+", default=[0.0, 0.12], help="bands' own sharpness")
     parser.add_argument("--markdown", type=Path, help="also write the tables there")
+    parser.add_argument("--svg", type=Path, help="draw what was found there")
     options = parser.parse_args()
-    tables = []
-    for jitter in options.jitter:
-        outcomes = list(run(options.data, options.cases, jitter))
-        tables.append(f"Bands' sharpness apart by {jitter:.0%}:\n\n{to_markdown(outcomes)}")
+    outcomes = {jitter: list(run(options.data, options.cases, jitter)) for jitter in options.jitter}
+    tables = [
+        f"Bands' sharpness apart by {jitter:.0%}:\n\n{to_markdown(own)}" for jitter, own in outcomes.items()
+    ]
     text = "# Is a planted degradation found again?\n\n" + "\n\n".join(tables)
     print(text)
     if options.markdown is not None:
         options.markdown.write_text(text + "\n", encoding="utf-8")
+    if options.svg is not None:
+        options.svg.write_text(draw(outcomes) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

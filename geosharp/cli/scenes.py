@@ -97,7 +97,7 @@ def calibrate_command(
             "--plot",
             metavar="PNG",
             help="Also draw it: kernels, convergence, shifts, PAN beside what MS makes of it. Needs "
-            "matplotlib (pip install 'geosharp[plot]').",
+            "matplotlib (pip install 'geosharp\\[plot]').",
             rich_help_panel="Output",
         ),
     ] = None,

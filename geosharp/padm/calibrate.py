@@ -7,6 +7,7 @@ this is; where the paper is silent (parameters, starts, guards, when to doubt) t
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -16,8 +17,16 @@ import torch
 
 from geosharp.imaging.computing import computing
 from geosharp.padm.bands import BandFit, fit_bands
-from geosharp.padm.calibration import BandCalibration, Calibration, StartRun, tell_shift
-from geosharp.padm.confidence import estimate_errors, map_shifts, spread_of
+from geosharp.padm.calibration import (
+    NOTED_SHIFT,
+    BandCalibration,
+    Calibration,
+    StartRun,
+    tell_neglect,
+    tell_shift,
+    tell_unevenness,
+)
+from geosharp.padm.confidence import LocalShift, estimate_errors, map_shifts, spread_of
 from geosharp.padm.freeform import fit_free_form
 from geosharp.padm.iterate import (
     GAINS,
@@ -29,7 +38,7 @@ from geosharp.padm.iterate import (
     iterate,
 )
 from geosharp.padm.misfit import find_misfit
-from geosharp.padm.sample import Constants, Sample, take_sample
+from geosharp.padm.sample import Constants, Sample, fits_kernels, take_sample
 from geosharp.raster.scene import Scene
 
 # Told what is under way and which share of all work is done.
@@ -46,9 +55,13 @@ _LEAST_COUNT = 500
 _LEAST_EXPLAINED = 0.5
 _MOST_ERROR = (0.15, 0.5)  # of a gain, of a shift in PAN pixels
 _SAME_EXPLAINED = 0.002
+# R2 by which a shift must be the better for a user who wants none to hear of it.
+_CLEARLY = 0.01
 _COUNTED = "valid and unsaturated in all bands and wherever PAN goes into them"
 # Digits that are kept: more is rounding of sums, which threads may change.
 _DIGITS = 4
+# torch's number of threads is the process's: who changes it for a while has it alone.
+_THREADS = threading.RLock()
 
 
 def calibrate(
@@ -69,21 +82,11 @@ def calibrate(
         tell("read", 0.0)
         sample = take_sample(scene)
         if sample is None:
-            return _doubted(scene, (f"no MS pixel is {_COUNTED}",))
-        table = _table(scene)
-        tried = sample.thin(_TRIED)
-        begins = _choose_starts(sample, table, align) if starts is None else _name(starts, align)
-        runs = []
-        for index, (name, start) in enumerate(begins):
-            tell("iterate", (1 + index) / (3 + len(begins)))
-            fit = iterate(tried, start, moving=align)
-            runs.append(StartRun(name, start, _rounded(fit.operator), *_told(fit)))
-        best = max(runs, key=lambda run: run.explained)
-        tell("refine", 1 - 2 / (3 + len(begins)))
-        fit = iterate(sample, best.end, moving=align)
-        tell("bands", 1 - 1 / (3 + len(begins)))
-        evidence = _Evidence(scene, sample, fit, tuple(runs), explain(sample, table))
-        return _conclude(evidence)
+            calibration = _doubted(scene, (_tell_emptiness(scene),))
+        else:
+            calibration = _conclude(_gather(scene, sample, align, starts, tell))
+    tell("done", 1.0)
+    return calibration
 
 
 @contextmanager
@@ -91,22 +94,75 @@ def _one_thread() -> Iterator[None]:
     """torch with one thread: sums come out alike on any number of cores.
 
     And soon enough: where other work is on the cores, threads that wait for one another take twice as long.
+    One at a time, or the second would take the first's one for the number to give back.
     """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+    with _THREADS:
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)
 
 
 @dataclass(frozen=True, eq=False)
 class _Evidence:
+    """What a calibration is concluded from; misfit: see Calibration."""
+
     scene: Scene
     sample: Sample
     fit: Fit
     runs: tuple[StartRun, ...]
     table_explained: float
+    local_shifts: tuple[LocalShift, ...]
+    misfit: tuple[float, float] | None
+
+    @property
+    def shift_spread(self) -> tuple[float, float]:
+        return _pair(spread_of(self.local_shifts))
+
+
+def _gather(
+    scene: Scene,
+    sample: Sample,
+    align: bool,
+    starts: Sequence[Operator] | None,
+    tell: Progress,
+) -> _Evidence:
+    table = _table(scene)
+    tried = sample.thin(_TRIED)
+    begins = _choose_starts(sample, table, align) if starts is None else _name(starts, align)
+    runs = []
+    for index, (name, start) in enumerate(begins):
+        tell("iterate", (1 + index) / (3 + len(begins)))
+        fit = iterate(tried, start, moving=align)
+        runs.append(StartRun(name, start, _rounded(fit.operator), *_told(fit)))
+    best = max(runs, key=lambda run: run.explained)
+    tell("refine", 1 - 2 / (3 + len(begins)))
+    fit = iterate(sample, best.end, moving=align)
+    tell("bands", 1 - 1 / (3 + len(begins)))
+    return _Evidence(
+        scene=scene,
+        sample=sample,
+        fit=fit,
+        runs=tuple(runs),
+        table_explained=_round(explain(sample, table)),
+        local_shifts=tuple(
+            LocalShift(_pair(each.centre), _pair(each.shift), _round(each.error))
+            for each in map_shifts(sample, fit, scene.relation.offset)
+        ),
+        misfit=None if align else _find_neglected(tried, best.explained),
+    )
+
+
+def _find_neglected(sample: Sample, explained: float) -> tuple[float, float] | None:
+    """The shift that clearly explains more than `explained`, which none does; None where it is small."""
+    fit = iterate(sample, _search(sample, align=True))
+    if math.hypot(*fit.operator.shift) < NOTED_SHIFT or fit.explained <= explained + _CLEARLY:
+        return None
+    beyond = max(map(abs, fit.operator.shift)) >= MOST_SHIFT
+    shift = find_misfit(sample) if beyond else fit.operator.shift
+    return None if shift is None else _pair(shift)
 
 
 def _conclude(evidence: _Evidence) -> Calibration:
@@ -115,26 +171,28 @@ def _conclude(evidence: _Evidence) -> Calibration:
     doubts, bounds = _doubts(sample, fit, evidence.runs, errors), _bounds(fit.operator)
     if (doubts or bounds) and (far := _tell_far(sample)):
         doubts = (far,)
+    elif doubts:
+        uneven = tell_unevenness(evidence.local_shifts, evidence.shift_spread)
+        cause = tell_neglect(evidence.misfit) or uneven
+        doubts = doubts if cause is None else (cause,)
     if doubts:
         return _doubted(evidence.scene, doubts, evidence)
-    local = map_shifts(sample, fit, evidence.scene.relation.offset)
     free = fit_free_form(sample.thin(_TRIED), fit.operator)
     bands, offset = _describe_bands(evidence, fit_bands(sample, fit.operator))
     return Calibration(
         bands=bands,
         ratio=sample.ratio,
         operator=_rounded(fit.operator),
-        errors=_quadruple(errors),
+        errors=(*_pair(errors[:2]), *(_pair(errors[2:]) if fit.moving else (None, None))),
         explained=_round(fit.explained),
-        table_explained=_round(evidence.table_explained),
+        table_explained=evidence.table_explained,
         offset=offset,
         constants=sample.constants,
         starts=evidence.runs,
         free_form=replace(free, explained=_round(free.explained), gaussian=_round(free.gaussian)),
-        local_shifts=tuple(
-            type(each)(_pair(each.centre), _pair(each.shift), _round(each.error)) for each in local
-        ),
-        shift_spread=_pair(spread_of(local)),
+        local_shifts=evidence.local_shifts,
+        shift_spread=evidence.shift_spread,
+        misfit=evidence.misfit,
         count=sample.count,
         verdict="bounded" if bounds else "converged",
         reasons=bounds,
@@ -143,24 +201,24 @@ def _conclude(evidence: _Evidence) -> Calibration:
 
 def _doubted(scene: Scene, doubts: tuple[str, ...], evidence: _Evidence | None = None) -> Calibration:
     """The sensor's table, where the scene does not tell; with what was found all the same, for a look."""
-    table = _table(scene)
     nothing = (0.0,) * len(scene.bands)
     return Calibration(
         bands=tuple(
-            BandCalibration(band.name, (band.optics.gain, band.optics.gain), 0.0, 0.0, 0.0)
+            BandCalibration(band.name, (band.optics.gain, band.optics.gain), None, None, None)
             for band in scene.bands
         ),
         ratio=scene.relation.ratio,
-        operator=table,
+        operator=_table(scene),
         errors=None,
-        explained=_round(evidence.fit.explained) if evidence else 0.0,
-        table_explained=_round(evidence.table_explained) if evidence else 0.0,
-        offset=0.0,
+        explained=evidence.table_explained if evidence else 0.0,
+        table_explained=evidence.table_explained if evidence else 0.0,
+        offset=None,
         constants=evidence.sample.constants if evidence else Constants(nothing, nothing, 0.0, 0.0),
         starts=evidence.runs if evidence else (),
         free_form=None,
-        local_shifts=(),
-        shift_spread=(0.0, 0.0),
+        local_shifts=evidence.local_shifts if evidence else (),
+        shift_spread=evidence.shift_spread if evidence else (0.0, 0.0),
+        misfit=evidence.misfit if evidence else None,
         count=evidence.sample.count if evidence else 0,
         verdict="unidentifiable",
         reasons=doubts,
@@ -196,25 +254,43 @@ def _tell_far(sample: Sample) -> str | None:
     misfit = find_misfit(sample)
     if misfit is None or max(map(abs, misfit)) < MOST_SHIFT:
         return None
-    return f"MS lies about {tell_shift(misfit, 0)}, which is more than the 4 that can be corrected"
+    most = f"which is more than the {math.floor(MOST_SHIFT)} that can be corrected"
+    remedy = "correct MS's geotransform by that much and run again"
+    return f"MS lies about {tell_shift(misfit, 0)}, {most}: {remedy}"
+
+
+def _tell_emptiness(scene: Scene) -> str:
+    """Why no MS pixel counts."""
+    if fits_kernels(scene):
+        return f"no MS pixel is {_COUNTED}"
+    height, width = scene.grid.shape
+    return f"a PAN of {height} x {width} pixels is too small to hold a kernel's reach around any MS pixel"
 
 
 def _bounds(operator: Operator) -> tuple[str, ...]:
+    extremes = dict(zip(GAINS, ("most blurred", "sharpest"), strict=True))
     reasons = [
-        f"the Nyquist gain along {axis} stopped at its bound of {gain:.2f}"
+        f"the Nyquist gain along {axis} stopped at {gain:.2f}, the {extremes[gain]} that a kernel may be"
         for axis, gain in zip(("rows", "columns"), operator.gains, strict=True)
         if gain in GAINS
     ]
     if max(map(abs, operator.shift)) >= MOST_SHIFT:
-        reasons.append(f"MS lies {MOST_SHIFT} PAN pixels or more from where the geotransforms put it")
+        reasons.append(
+            f"MS lies {MOST_SHIFT} PAN pixels or more from where the geotransforms put it, and more is not "
+            "corrected: correct MS's geotransform and run again"
+        )
     return tuple(reasons)
 
 
 def _choose_starts(sample: Sample, table: Operator, align: bool) -> list[tuple[str, Operator]]:
-    """The sensor's table, the best of a lattice of shifts, and that shift with gains far from any sensor's.
+    """The sensor's table, the best of a lattice of shifts, and its shift with gains far from any sensor's."""
+    found = _search(sample, align)
+    poor = [(f"gain {gain}", Operator((gain, gain), found.shift)) for gain in _POOR_GAINS]
+    return [("table", table), ("search", found), *poor]
 
-    A lattice that is finer than an MS pixel misses no way uphill.
-    """
+
+def _search(sample: Sample, align: bool) -> Operator:
+    """The best of a lattice of shifts: one that is finer than an MS pixel misses no way uphill."""
     thin = sample.thin(_SEARCHED)
     far = 4.0 if align else 0.0
     steps = [
@@ -223,13 +299,11 @@ def _choose_starts(sample: Sample, table: Operator, align: bool) -> list[tuple[s
     lattice = [
         Operator((_SEARCH_GAIN, _SEARCH_GAIN), (down, right)) for down in steps[0] for right in steps[1]
     ]
-    found = max(lattice, key=lambda each: explain(thin, each))
-    poor = [(f"gain {gain}", Operator((gain, gain), found.shift)) for gain in _POOR_GAINS]
-    return [("table", table), ("search", found), *poor]
+    return max(lattice, key=lambda each: explain(thin, each))
 
 
 def _table(scene: Scene) -> Operator:
-    gain = float(np.clip(np.mean([band.optics.gain for band in scene.bands]), *GAINS))
+    gain = _round(np.clip(np.mean([band.optics.gain for band in scene.bands]), *GAINS))
     return Operator((gain, gain), (0.0, 0.0))
 
 
@@ -275,10 +349,6 @@ def _rounded(operator: Operator) -> Operator:
 
 def _pair(values: Sequence[float]) -> tuple[float, float]:
     return _round(values[0]), _round(values[1])
-
-
-def _quadruple(errors: Sequence[float]) -> tuple[float, float, float, float]:
-    return (*_pair(errors[:2]), *_pair(errors[2:]))
 
 
 def _round(value: float, digits: int = _DIGITS) -> float:

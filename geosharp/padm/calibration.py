@@ -11,22 +11,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from geosharp.errors import InputError
 from geosharp.imaging.degradation import Degradation
-from geosharp.padm.confidence import LocalShift
-from geosharp.padm.degrade import variance_of
+from geosharp.padm.confidence import LocalShift, find_strays
 from geosharp.padm.freeform import FreeForm
-from geosharp.padm.iterate import Operator, Step
-from geosharp.padm.sample import BLUR_REACH, Constants
+from geosharp.padm.iterate import MOST_SHIFT, Operator, Step
+from geosharp.padm.sample import Constants
 from geosharp.raster.output.text import JSON_SUFFIXES, write_text
 
 SCHEMA = 1
-# PAN pixels of shift, and of its spread, that a user should hear of.
-_NOTED_SHIFT = 1.0
+# PAN pixels of shift, and of its spread, that a user should hear of; and the share that lies elsewhere.
+NOTED_SHIFT = 1.0
 _NOTED_SPREAD = 0.5
+_NOTED_SHARE = 0.05
 
 
 @dataclass(frozen=True)
@@ -34,14 +31,15 @@ class BandCalibration:
     """One band of MS.
 
     gains: of its kernel from PAN at MS Nyquist, (rows, cols); weight: its part in PAN, in PAN's DN per DN;
-    injection: DN of the band per DN of PAN's detail; explained: the share of its detail that PAN's makes, R2.
+    injection: DN of the band per DN of PAN's detail; explained: the share of its detail that PAN's makes, R2;
+    these None with the table's gains.
     """
 
     name: str
     gains: tuple[float, float]
-    weight: float
-    injection: float
-    explained: float
+    weight: float | None
+    injection: float | None
+    explained: float | None
 
 
 @dataclass(frozen=True)
@@ -60,25 +58,28 @@ class StartRun:
 class Calibration:
     """What a scene's sensor does to PAN pixels to make MS pixels of them.
 
-    operator: of the scene; errors: its standard errors, gains (rows, cols) and shift (down, right), None with
-    the table's; explained: share of high-passed D(PAN) that A(MS) explains, R2, and
-    table_explained the same with the sensor's table and no shift; offset: DN of PAN where MS is 0;
-    free_form, local_shifts, shift_spread: diagnoses, none with the table; count: MS pixels learnt from.
+    operator: of the scene; errors: its standard errors, gains (rows, cols) and shift (down, right), these
+    None where no shift was sought, all None with the table's; explained: share of high-passed D(PAN) that
+    A(MS) explains with it, R2, and table_explained the same with the sensor's table and no shift, 0 where no
+    pixel counts; offset: DN of PAN where MS is 0, None with the table; free_form, local_shifts, shift_spread:
+    diagnoses, which the operator is not from; misfit: (down, right) in PAN pixels, where MS clearly seems to
+    lie though no shift was sought; count: MS pixels learnt from.
     verdict: "unidentifiable" means that the operator is the table's, for the reasons given.
     """
 
     bands: tuple[BandCalibration, ...]
     ratio: tuple[float, float]
     operator: Operator
-    errors: tuple[float, float, float, float] | None
+    errors: tuple[float, float, float | None, float | None] | None
     explained: float
     table_explained: float
-    offset: float
+    offset: float | None
     constants: Constants
     starts: tuple[StartRun, ...]
     free_form: FreeForm | None
     local_shifts: tuple[LocalShift, ...]
     shift_spread: tuple[float, float]
+    misfit: tuple[float, float] | None
     count: int
     verdict: Literal["converged", "bounded", "unidentifiable"]
     reasons: tuple[str, ...]
@@ -97,30 +98,37 @@ class Calibration:
     def notes(self) -> tuple[str, ...]:
         """What a user should know of the pair."""
         notes = list(self.reasons)
-        if math.hypot(*self.operator.shift) >= _NOTED_SHIFT:
+        if math.hypot(*self.operator.shift) >= NOTED_SHIFT:
             notes.append(f"MS lies {tell_shift(self.operator.shift)}")
-        if max(self.shift_spread) >= _NOTED_SPREAD:
-            notes.append(
-                f"MS lies differently on PAN from place to place, by {max(self.shift_spread):.1f} PAN pixels "
-                "(standard deviation): one shift cannot align it"
-            )
+        if self.usable:
+            causes = tell_neglect(self.misfit), tell_unevenness(self.local_shifts, self.shift_spread)
+            notes += [cause for cause in causes if cause is not None]
         return tuple(notes)
-
-    def kernel(self, band: int | None = None) -> NDArray[np.float64]:
-        """From PAN to a band, or to all on the whole: (row, col) PAN pixels about the middle; sums to one."""
-        gains = self.operator.gains if band is None else self.bands[band].gains
-        sides = []
-        for gain, ratio in zip(gains, self.ratio, strict=True):
-            at = np.arange(-math.ceil(BLUR_REACH * ratio), math.ceil(BLUR_REACH * ratio) + 1)
-            sides.append(np.exp(-0.5 * at**2 / variance_of(gain, ratio)))
-        kernel = np.outer(*sides)
-        return np.asarray(kernel / kernel.sum(), np.float64)
 
     def as_json(self) -> str:
         return json.dumps({"schema": SCHEMA, **dataclasses.asdict(self)}, indent=1, allow_nan=False)
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         write_text(path, self.as_json() + "\n", JSON_SUFFIXES, overwrite=overwrite)
+
+
+def tell_neglect(misfit: tuple[float, float] | None) -> str | None:
+    """That MS lies elsewhere and was not to be moved."""
+    if misfit is None:
+        return None
+    return f"MS seems to lie about {tell_shift(misfit, 1)}, which --no-align leaves"
+
+
+def tell_unevenness(shifts: tuple[LocalShift, ...], spread: tuple[float, float]) -> str | None:
+    """That no one shift fits, if none does: MS is bent or stretched, or a part of it lies elsewhere."""
+    if max(spread) >= _NOTED_SPREAD:
+        where = f"MS lies differently on PAN from place to place, by about {max(spread):.1f} PAN pixels"
+        return f"{where}: one shift cannot align it"
+    share, size = find_strays(shifts)
+    if share >= _NOTED_SHARE:
+        where = f"in {share:.0%} of places MS lies about {size:.1f} PAN pixels off the rest"
+        return f"{where}: one shift cannot align both"
+    return None
 
 
 def tell_shift(shift: tuple[float, float], digits: int = 2) -> str:
@@ -150,7 +158,8 @@ def parse_calibration(text: str, source: object) -> Calibration:
         raise _refusal(source, f"not JSON (line {error.lineno})") from error
     if not isinstance(data, dict) or "schema" not in data:
         raise _refusal(source, "JSON, but no calibration")
-    if data.pop("schema") != SCHEMA:
+    schema = data.pop("schema")
+    if type(schema) is not int or schema != SCHEMA:
         raise _refusal(source, "a calibration of another version of geosharp")
     try:
         calibration = _build(Calibration, data)
@@ -158,6 +167,25 @@ def parse_calibration(text: str, source: object) -> Calibration:
         raise _refusal(source, f"a calibration with {unfit}") from unfit
     assert isinstance(calibration, Calibration)
     return calibration
+
+
+# Of fields' values, least and most. A response of 0 or 1 is no Gaussian's.
+_GAINS, _SHARE, _AMOUNT = (0.001, 0.999), (0.0, 1.0), (0.0, math.inf)
+_LIMITS: dict[Any, dict[str, tuple[float, float]]] = {
+    Operator: {"gains": _GAINS, "shift": (-MOST_SHIFT, MOST_SHIFT)},
+    BandCalibration: {"gains": _GAINS, "explained": _SHARE},
+    StartRun: {"explained": _SHARE},
+    FreeForm: {"explained": _SHARE, "gaussian": _SHARE},
+    LocalShift: {"error": _AMOUNT},
+    Calibration: {
+        "ratio": (1.0, math.inf),
+        "errors": _AMOUNT,
+        "explained": _SHARE,
+        "table_explained": _SHARE,
+        "shift_spread": _AMOUNT,
+        "count": _AMOUNT,
+    },
+}
 
 
 class _Unfit(Exception):  # noqa: N818  never leaves this module
@@ -171,7 +199,10 @@ def _build(wanted: Any, data: Any, name: str = "calibration") -> Any:
         hints = typing.get_type_hints(wanted)
         if not isinstance(data, dict) or set(data) != set(hints):
             raise _Unfit(f"other fields than {', '.join(hints)} in {name}")
-        return wanted(**{key: _build(hint, data[key], key) for key, hint in hints.items()})  # type: ignore[operator]
+        fields = {key: _build(hint, data[key], key) for key, hint in hints.items()}
+        for key, limits in _LIMITS.get(wanted, {}).items():
+            _check_range(key, fields[key], *limits)
+        return wanted(**fields)  # type: ignore[operator]
     if origin is types.UnionType:
         return None if data is None else _build(arguments[0], data, name)
     if origin is tuple:
@@ -189,6 +220,14 @@ def _build(wanted: Any, data: Any, name: str = "calibration") -> Any:
     if not fits:
         raise _Unfit(f"{data!r:.40} as {name}")
     return data
+
+
+def _check_range(name: str, value: Any, low: float, high: float) -> None:
+    """value: a number, several, or None."""
+    for each in value if isinstance(value, tuple) else (value,):
+        if each is not None and not low <= each <= high:
+            limits = f"of {low:g} or more" if high == math.inf else f"from {low:g} to {high:g}"
+            raise _Unfit(f"{each!r:.40} as {name}, which must be {limits}")
 
 
 def _refusal(source: object, found: str) -> InputError:

@@ -15,8 +15,10 @@ _GROUPS = 10
 _LEAST_GROUPS = 3
 # Residuals of neighbours are alike: so many of them say as much as one that is on its own.
 _ALIKE = 4.0
-# PAN pixels: a local shift that is less sure is left out of the spread.
+# PAN pixels: a local shift that is less sure does not count.
 _SURE = 0.25
+# PAN pixels from where most of the scene lies, for a window to lie elsewhere.
+_ASIDE = 1.0
 
 
 @dataclass(frozen=True)
@@ -74,12 +76,27 @@ def map_shifts(sample: Sample, fit: Fit, offset: tuple[float, float]) -> tuple[L
 
 
 def spread_of(shifts: tuple[LocalShift, ...]) -> tuple[float, float]:
-    """Standard deviation (down, right) of the local shifts that are sure, by their median deviation."""
+    """Median deviation (down, right) of the local shifts that are sure, as a normal spread's deviation is."""
+    down, right = 1.4826 * np.median(np.abs(_deviations(shifts)), 0)
+    return float(down), float(right)
+
+
+def find_strays(shifts: tuple[LocalShift, ...]) -> tuple[float, float]:
+    """What a median deviation does not see: which share of sure windows lies aside of the rest, and how far.
+
+    Their median distance in PAN pixels; 0, 0 where none does.
+    """
+    distances = np.hypot(*_deviations(shifts).T)
+    strays = distances[distances > _ASIDE]
+    return len(strays) / len(distances), float(np.median(strays)) if len(strays) else 0.0
+
+
+def _deviations(shifts: tuple[LocalShift, ...]) -> Floats:
+    """(window, 2) of the local shifts that are sure, from their median; 0, 0 alone where they are few."""
     sure = np.array([local.shift for local in shifts if local.error < _SURE])
     if len(sure) < _LEAST_GROUPS:
-        return 0.0, 0.0
-    down, right = 1.4826 * np.median(np.abs(sure - np.median(sure, 0)), 0)
-    return float(down), float(right)
+        return np.zeros((1, 2))
+    return np.asarray(sure - np.median(sure, 0))
 
 
 def _local_move(products: Floats, weights: Floats, count: float) -> tuple[tuple[float, float], float] | None:

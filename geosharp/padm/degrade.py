@@ -9,6 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from geosharp.imaging.resample import nyquist_sigma
+from geosharp.padm.align import Floats
 from geosharp.padm.sample import Sample
 
 
@@ -69,9 +71,7 @@ class FreeDegradeNet(nn.Module):
 
     weights: Tensor
 
-    def __init__(
-        self, weights: NDArray[np.float64], spacing: tuple[float, float], shift: tuple[float, float]
-    ) -> None:
+    def __init__(self, weights: Floats, spacing: tuple[float, float], shift: tuple[float, float]) -> None:
         super().__init__()
         self.weights = nn.Parameter(torch.from_numpy(weights.copy()))
         self.spacing, self.shift = spacing, shift
@@ -102,11 +102,12 @@ class FreeDegradeNet(nn.Module):
         return (tents / tents.sum(3, keepdim=True).clamp(min=1e-9)).float()
 
 
-def variance_of(gain: float, ratio: float) -> float:
-    """Variance in PAN pixels squared of the Gaussian whose response at MS Nyquist is `gain`."""
-    return -2.0 * (ratio / math.pi) ** 2 * math.log(gain)
+def weigh_gaussian(at: NDArray[np.floating], gain: float, ratio: float) -> Floats:
+    """The Gaussian of that gain at MS Nyquist: weights, of sum one, so many PAN pixels from its centre."""
+    weights = np.exp(-0.5 * (at / nyquist_sigma(gain, ratio)) ** 2)
+    return np.asarray(weights / weights.sum())
 
 
 def gain_of(variance: float, ratio: float) -> float:
-    """The inverse of variance_of."""
+    """The response at MS Nyquist of the Gaussian of that variance in PAN pixels squared."""
     return math.exp(-0.5 * variance * (math.pi / ratio) ** 2)

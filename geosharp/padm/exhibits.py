@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from geosharp.imaging.computing import computing
 from geosharp.padm.align import Floats, PAlignNet
 from geosharp.padm.calibration import Calibration
-from geosharp.padm.degrade import variance_of
+from geosharp.padm.degrade import weigh_gaussian
 from geosharp.padm.iterate import Operator
 from geosharp.padm.sample import BLUR_REACH, take_sample
 from geosharp.padm.table import table_degradation
@@ -64,8 +64,7 @@ def place_kernel(operator: Operator, scene: Scene) -> Kernel:
         first = math.floor(centre + shift - BLUR_REACH * ratio)
         stop = math.ceil(centre + shift + BLUR_REACH * ratio)
         distance = np.arange(first, stop) + 0.5 - centre - shift
-        side = np.exp(-0.5 * distance**2 / variance_of(operator.gains[axis], ratio))
-        sides.append(side / side.sum())
+        sides.append(weigh_gaussian(distance, operator.gains[axis], ratio))
         edges += [first - centre, stop - centre]
     top, bottom, left, right = edges
     return Kernel(np.outer(*sides), (left, right, bottom, top), operator.shift)
@@ -97,7 +96,9 @@ def hold_detail(calibration: Calibration, scene: Scene) -> Detail | None:
             return None
         low = sample.high_pass(calibration.operator.net(sample.ratio)(sample)[:, None])[:, 0]
         # The sample is standardised, and the calibration's weights are of DN.
-        weights = np.array([band.weight for band in calibration.bands]) * np.array(sample.constants.stds)
+        weights = np.array([band.weight or 0.0 for band in calibration.bands]) * np.array(
+            sample.constants.stds
+        )
         mixed = PAlignNet(weights)(sample.ms).double().numpy()
         degraded = low.double().numpy() * sample.constants.pan_std
         return Detail(sample.rects, degraded, mixed, sample.counted.numpy() > 0)

@@ -186,9 +186,11 @@ def _write(figure: Figure | SubFigure, at: tuple[float, float], text: str, size:
 
 
 def _summarise(calibration: Calibration) -> str:
-    parts = [f"R² {calibration.explained:.4f} (with the sensor's table {calibration.table_explained:.4f})"]
-    if calibration.errors is not None:
-        (down, right), (down_error, right_error) = calibration.operator.shift, calibration.errors[2:]
+    table = f"with the sensor's table {calibration.table_explained:.4f}"
+    parts = [f"R² {calibration.explained:.4f} ({table})" if calibration.usable else f"R² {table}"]
+    down_error, right_error = calibration.errors[2:] if calibration.errors is not None else (None, None)
+    if down_error is not None and right_error is not None:
+        down, right = calibration.operator.shift
         parts.append(
             f"MS lies {abs(down):.2f} ± {down_error:.2f} PAN pixels {'down' if down >= 0 else 'up'} "
             f"and {abs(right):.2f} ± {right_error:.2f} {'right' if right >= 0 else 'left'}"
@@ -308,7 +310,7 @@ def _draw_shifts(axes: Axes, calibration: Calibration, scene: Scene, detail: Det
     if not calibration.local_shifts:
         _name(axes, "Shifts of MS: none can be told", "PAN columns", "PAN rows")
         return
-    spread = "standard deviation {:.2f} down, {:.2f} right".format(*calibration.shift_spread)
+    spread = "spread about {:.2f} down, {:.2f} right".format(*calibration.shift_spread)
     _name(axes, f"Shifts of MS from place to place\n{spread}", "PAN columns", "PAN rows")
     _draw_arrows(axes, calibration, math.sqrt(rect.area))
 

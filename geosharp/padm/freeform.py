@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from geosharp.padm.align import Floats, fit_response
-from geosharp.padm.degrade import FreeDegradeNet, variance_of
+from geosharp.padm.degrade import FreeDegradeNet, weigh_gaussian
 from geosharp.padm.iterate import Operator, explain_by, fit_align, take_products
 from geosharp.padm.sample import BLUR_REACH, Sample
 
@@ -62,8 +62,7 @@ def _sample_gaussian(operator: Operator, ratio: tuple[float, float]) -> FreeDegr
         spacing = max(1.0, each / _DENSITY)
         reach = math.floor(BLUR_REACH * each / spacing) - 1
         at = spacing * np.arange(-reach, reach + 1)
-        side = np.exp(-0.5 * at**2 / variance_of(gain, each))
-        sides.append(side / side.sum())
+        sides.append(weigh_gaussian(at, gain, each))
         spacings.append(spacing)
     return FreeDegradeNet(np.outer(*sides), (spacings[0], spacings[1]), operator.shift)
 

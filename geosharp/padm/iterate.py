@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from geosharp.padm.align import Floats, PAlignNet, fit_response
-from geosharp.padm.degrade import PDegradeNet, gain_of, variance_of
+from geosharp.imaging.resample import nyquist_sigma
+from geosharp.padm.align import Floats, fit_response
+from geosharp.padm.degrade import PDegradeNet, gain_of
 from geosharp.padm.sample import Sample
 
 # Nyquist gains that a kernel may have: what is steeper or flatter is no blur of a sensor.
@@ -45,7 +46,7 @@ class Operator:
         return float(np.abs(gains).max()), float(np.abs(shift).max())
 
     def net(self, ratio: tuple[float, float]) -> PDegradeNet:
-        rows, cols = (variance_of(gain, each) for gain, each in zip(self.gains, ratio, strict=True))
+        rows, cols = (nyquist_sigma(gain, each) ** 2 for gain, each in zip(self.gains, ratio, strict=True))
         return PDegradeNet((rows, cols), self.shift)
 
 
@@ -73,10 +74,6 @@ class Fit:
     converged: bool
     products: Floats
     moving: bool
-
-    @property
-    def align(self) -> PAlignNet:
-        return PAlignNet(self.weights)
 
 
 def take_products(sample: Sample, net: PDegradeNet) -> Floats:
@@ -184,7 +181,7 @@ def explain_by(power: float, cross: Floats, cov: Floats) -> tuple[Floats, float]
 
 def _moved(operator: Operator, move: Floats, ratio: tuple[float, float]) -> Operator:
     gains = [
-        gain_of(variance_of(gain, each) + step, each)
+        gain_of(nyquist_sigma(gain, each) ** 2 + step, each)
         for gain, each, step in zip(operator.gains, ratio, move[:2], strict=True)
     ]
     rows, cols = np.clip(gains, *GAINS).tolist()

@@ -124,6 +124,19 @@ def take_sample(scene: Scene) -> Sample | None:
     return _standardise(scene, read, _constants(read, len(scene.bands)))
 
 
+def fits_kernels(scene: Scene) -> bool:
+    """Whether PAN is as large as a kernel's reach around any MS pixel at all."""
+    area = scene.relation.ms_rect(scene.area).intersect(scene.ms_grid.rect)
+    spans = (area.row, area.stop_row), (area.col, area.stop_col)
+    for axis, (first, stop) in enumerate(spans):
+        ratio = scene.relation.ratio[axis]
+        centres = scene.relation.offset[axis] + ratio * (np.arange(first, stop) + 0.5) - 0.5
+        reach = BLUR_REACH * ratio + SHIFT_REACH
+        if not ((centres - reach > -1) & (centres + reach < scene.grid.shape[axis])).any():
+            return False
+    return True
+
+
 def _spread(scene: Scene) -> Iterator[list[Rect]]:
     """MS windows of one size, row by row: a coarse lattice, then what lies between, finer and finer."""
     area = scene.relation.ms_rect(scene.area).intersect(scene.ms_grid.rect)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,14 +12,14 @@ import numpy as np
 import pytest
 import torch
 
-from geosharp.padm.calibrate import calibrate
-from geosharp.padm.calibration import Calibration
+from geosharp.padm.calibrate import Progress, calibrate
+from geosharp.padm.calibration import Calibration, parse_calibration
 from geosharp.padm.iterate import Operator, explain
 from geosharp.padm.sample import Sample
-from geosharp.raster.scene import Scene, open_scene
+from geosharp.raster.scene import Scene, SceneReader, open_scene
 from tests.made import write_raster
 from tests.padm.conftest import GAINS, SHIFT
-from tests.padm.planted import WEIGHTS, make_ground, plant
+from tests.padm.planted import WEIGHTS, degrade_exactly, make_ground, plant
 
 
 def assert_found(calibration: Calibration, gains: tuple[float, float], shift: tuple[float, float]) -> None:
@@ -71,6 +72,32 @@ def test_threads_change_no_bit_and_are_given_back(
         torch.set_num_threads(before)
 
 
+def test_two_at_once_give_all_threads_back(scene: Scene) -> None:
+    counts: list[int] = []
+    begins = [Operator(GAINS, SHIFT)]
+
+    def run(tell: Progress | None = None) -> None:
+        calibrate(scene, starts=begins, progress=tell)
+        counts.append(torch.get_num_threads())
+
+    second = threading.Thread(target=run)
+    first = threading.Thread(
+        target=run, args=(lambda stage, share: second.start() if stage == "iterate" else None,)
+    )
+    later = threading.Thread(target=lambda: counts.append(torch.get_num_threads()))
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        first.start()
+        first.join()
+        second.join()
+        later.start()
+        later.join()
+        assert counts == [3, 3, 3]
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_a_shifted_copy_shifts_the_estimate_by_as_much(tmp_path: Path, calibration: Calibration) -> None:
     moved = calibrate(plant(tmp_path, gains=GAINS, shift=(SHIFT[0] - 1.5, SHIFT[1] + 2.25), noise=40))
     down, right = np.subtract(moved.operator.shift, calibration.operator.shift)
@@ -117,13 +144,34 @@ def test_without_alignment_gains_are_the_best_where_the_geotransforms_say(
     scene: Scene, sample: Sample, starts: list[Operator] | None
 ) -> None:
     trusted = calibrate(scene, align=False, starts=starts)
-    assert trusted.usable
+    assert trusted.verdict == "converged"
+    assert trusted.errors is not None
+    assert min(trusted.errors[:2]) > 0
+    assert trusted.errors[2:] == (None, None)
+    assert trusted.misfit == pytest.approx(SHIFT, abs=0.05)
+    assert "seems to lie" in trusted.notes[0]
     assert trusted.operator.shift == trusted.degradation.shift == (0.0, 0.0)
     assert all(run.start.shift == run.end.shift == (0.0, 0.0) for run in trusted.starts)
     best = explain(sample, trusted.operator)
     for factor, other in itertools.product((0.9, 1.1), (0.9, 1.1)):
         rows, cols = trusted.operator.gains
         assert explain(sample, Operator((rows * factor, cols * other), (0.0, 0.0))) < best
+
+
+@pytest.mark.parametrize("size", [4.0, 6.0])
+def test_a_shift_that_was_not_to_be_learnt_is_the_reason_for_doubt(tmp_path: Path, size: float) -> None:
+    trusted = calibrate(plant(tmp_path, ratio=2.0, shift=(size, -size), size=384), align=False)
+    assert not trusted.usable
+    assert trusted.misfit == pytest.approx((size, -size), abs=0.5)
+    (note,) = trusted.notes
+    assert re.search(rf"{size:.0f}(\.0)? PAN pixels down and {size:.0f}(\.0)? left", note)
+    assert ("--no-align" in note) == (size < 4.5)
+
+
+def test_without_alignment_nothing_is_told_of_an_aligned_pair(tmp_path: Path) -> None:
+    trusted = calibrate(plant(tmp_path, shift=(0.6, 0.6), noise=40), align=False)
+    assert trusted.misfit is None
+    assert trusted.notes == ()
 
 
 def test_all_starts_come_to_one_end(calibration: Calibration) -> None:
@@ -138,8 +186,8 @@ def test_progress_is_told_and_grows(scene: Scene) -> None:
     calibrate(scene, progress=lambda stage, share: told.append((stage, share)))
     shares = [share for _, share in told]
     assert shares == sorted(shares)
-    assert 0 <= shares[0] < shares[-1] < 1
-    assert list(dict.fromkeys(stage for stage, _ in told)) == ["read", "iterate", "refine", "bands"]
+    assert 0 <= shares[0] < shares[-2] < shares[-1] == 1
+    assert list(dict.fromkeys(stage for stage, _ in told)) == ["read", "iterate", "refine", "bands", "done"]
 
 
 @pytest.mark.parametrize("shift", [(5.5, 0.0), (-9.0, 14.0)])
@@ -149,6 +197,7 @@ def test_a_shift_beyond_reach_is_told_with_its_size(tmp_path: Path, shift: tuple
     assert found.verdict == "unidentifiable"
     assert found.degradation.shift == (0.0, 0.0)
     (reason,) = found.reasons
+    assert "correct MS's geotransform" in reason
     down, up = ("down", "up"), ("right", "left")
     for size, (plus, minus) in zip(shift, (down, up), strict=True):
         told = int(re.search(rf"(\d+) (?:PAN pixels )?(?:{plus}|{minus})", reason)[1])  # type: ignore[index]
@@ -185,11 +234,62 @@ def test_what_cannot_be_told_is_the_tables(scene: Scene, tmp_path: Path, kind: s
     assert found.degradation.gains == tuple((band.optics.gain,) * 2 for band in made.bands)
     assert found.degradation.shift == (0.0, 0.0)
     assert found.errors is None
+    # Nothing of the operator that was rejected, and no digit that sums leave.
+    assert found.explained == found.table_explained
+    assert {(band.weight, band.injection, band.explained) for band in found.bands} == {(None, None, None)}
+    assert parse_calibration(found.as_json(), "itself") == found
+    assert ("no MS pixel is valid" in found.reasons[0]) == (kind == "empty")
+
+
+def test_the_table_is_told_without_digits_that_sums_leave(tmp_path: Path) -> None:
+    made = plant(tmp_path, ground=np.zeros((4, 64, 64)))
+    of_pleiades = open_scene(made.pan.name, made.ms[0].name, sensor="pleiades")
+    assert calibrate(of_pleiades).operator.gains == (0.2825, 0.2825)
+
+
+def test_a_scene_smaller_than_a_kernel_is_told_so(tmp_path: Path) -> None:
+    found = calibrate(plant(tmp_path, size=32))
+    assert found.verdict == "unidentifiable"
+    assert "32 x 32 pixels is too small" in found.reasons[0]
+
+
+def test_a_gain_at_its_bound_is_told_by_what_it_means(tmp_path: Path) -> None:
+    found = calibrate(plant(tmp_path, gains=(0.005, 0.3)))
+    assert found.verdict == "bounded"
+    assert found.reasons == (
+        "the Nyquist gain along rows stopped at 0.02, the most blurred that a kernel may be",
+    )
+
+
+def test_a_part_that_lies_elsewhere_is_told(tmp_path: Path) -> None:
+    ground = make_ground(384, 4)
+    made = plant(tmp_path, ratio=2.0, ground=ground)
+    with SceneReader(made) as reader:
+        pan, ms = reader.read_pan(made.grid.rect)[0], reader.read_ms(made.ms_grid.rect)[0]
+    ms[:, 128:, 128:] = np.roll(ms, 1, 1)[:, 128:, 128:]
+    found = calibrate(same_pixels(made, tmp_path, pan, ms))
+    assert found.usable
+    assert max(found.shift_spread) < 0.5
+    (note,) = found.notes
+    share, size = re.search(r"in (\d+)% of places MS lies about ([\d.]+) PAN pixels off", note).groups()  # type: ignore[union-attr]
+    assert int(share) == 11
+    assert float(size) == pytest.approx(2.0, abs=0.3)
+
+
+def test_a_stretch_is_the_reason_why_no_shift_can_be_told(tmp_path: Path) -> None:
+    ground = make_ground(384, 4)
+    made = plant(tmp_path, ratio=2.0, ground=ground)
+    with SceneReader(made) as reader:
+        pan = reader.read_pan(made.grid.rect)[0]
+    stretched = [degrade_exactly(band, 2.04, (0.3, 0.3), (-3.8, -3.8), (192, 192)) for band in ground]
+    found = calibrate(same_pixels(made, tmp_path, pan, (1000 + 100 * np.stack(stretched)).astype(np.float32)))
+    assert not found.usable
+    assert found.local_shifts
+    (reason,) = found.notes
+    assert f"from place to place, by about {max(found.shift_spread):.1f} PAN pixels" in reason
 
 
 def test_bright_clouds_and_holes_do_not_matter(tmp_path: Path, calibration: Calibration) -> None:
-    from geosharp.raster.scene import SceneReader
-
     made = plant(tmp_path, gains=GAINS, shift=SHIFT, noise=40)
     with SceneReader(made) as reader:
         pan, ms = reader.read_pan(made.grid.rect)[0], reader.read_ms(made.ms_grid.rect)[0]

@@ -6,11 +6,11 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from geosharp.errors import InputError, OutputError
 from geosharp.padm.calibration import Calibration, load_calibration, parse_calibration
+from geosharp.padm.confidence import LocalShift
 from geosharp.padm.iterate import Operator
 
 
@@ -31,6 +31,7 @@ def spoil(calibration: Calibration, **changes: object) -> str:
     ("changes", "told"),
     [
         ({"schema": 99}, "another version"),
+        ({"schema": True}, "another version"),
         ({"verdict": "fine"}, "'fine' as verdict"),
         ({"explained": "much"}, "'much' as explained"),
         ({"explained": True}, "True as explained"),
@@ -40,6 +41,14 @@ def spoil(calibration: Calibration, **changes: object) -> str:
         ({"operator": {"gains": [0.3, 0.3]}}, "operator"),
         ({"bands": {}}, "bands"),
         ({"spare": 1}, "other fields"),
+        ({"operator": {"gains": [0.3, 1.0], "shift": [0, 0]}}, "1.0 as gains"),
+        ({"operator": {"gains": [0.0, 0.3], "shift": [0, 0]}}, "0.0 as gains"),
+        ({"operator": {"gains": [0.3, 0.3], "shift": [0, -50]}}, "-50.0 as shift, which must be from -4.5"),
+        ({"ratio": [4, 0]}, "0.0 as ratio"),
+        ({"explained": 1.5}, "1.5 as explained, which must be from 0 to 1"),
+        ({"table_explained": -0.1}, "-0.1 as table_explained"),
+        ({"errors": [0.1, -0.1, None, None]}, "-0.1 as errors, which must be of 0 or more"),
+        ({"count": -1}, "-1 as count"),
     ],
 )
 def test_what_is_no_calibration_is_refused(
@@ -49,6 +58,13 @@ def test_what_is_no_calibration_is_refused(
         parse_calibration(spoil(calibration, **changes), "c.json")
     assert told in caught.value.found
     assert caught.value.subject == "c.json"
+
+
+def test_bands_of_no_blur_are_refused(calibration: Calibration) -> None:
+    bands = json.loads(calibration.as_json())["bands"]
+    bands[1]["gains"] = [1.2, 0.3]
+    with pytest.raises(InputError, match=r"1\.2 as gains"):
+        parse_calibration(spoil(calibration, bands=bands), "c.json")
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", "3"])
@@ -64,24 +80,16 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
             load_calibration(path)
 
 
-@pytest.mark.parametrize("band", [None, 0, 3])
-def test_kernels_are_blurs(calibration: Calibration, band: int | None) -> None:
-    kernel = calibration.kernel(band)
-    assert kernel.min() >= 0
-    assert kernel.sum() == pytest.approx(1)
-    gains = calibration.operator.gains if band is None else calibration.bands[band].gains
-    for axis, gain in enumerate(gains):
-        side = kernel.sum(1 - axis)
-        at = np.arange(len(side)) - len(side) // 2
-        assert (side * at).sum() == pytest.approx(0, abs=1e-12)
-        assert (side * np.cos(np.pi / calibration.ratio[axis] * at)).sum() == pytest.approx(gain, abs=0.01)
-
-
 def test_methods_get_gains_and_shift(calibration: Calibration) -> None:
     degradation = calibration.degradation
     assert degradation.gains == tuple(band.gains for band in calibration.bands)
     assert degradation.pan_gain == calibration.operator.gains
     assert degradation.shift == calibration.operator.shift
+
+
+def torn(aside: int, together: int) -> tuple[LocalShift, ...]:
+    places = [(4.0, 0.0)] * aside + [(0.0, 0.0)] * together
+    return tuple(LocalShift((0.0, 0.0), shift, 0.1) for shift in places)
 
 
 def test_users_hear_of_what_is_off(calibration: Calibration) -> None:
@@ -90,5 +98,10 @@ def test_users_hear_of_what_is_off(calibration: Calibration) -> None:
     moved = replace(still, operator=Operator((0.3, 0.3), (-1.5, 0.25)))
     assert "1.50 PAN pixels up and 0.25 right" in moved.notes[0]
     bent = replace(still, shift_spread=(0.1, 0.8))
-    assert "by 0.8 PAN pixels" in bent.notes[0]
+    assert "by about 0.8 PAN pixels" in bent.notes[0]
+    assert "off the rest" in replace(still, local_shifts=torn(1, 19)).notes[0]
+    assert replace(still, local_shifts=torn(1, 24)).notes == ()
+    left = replace(still, misfit=(2.0, -3.0)).notes[0]
+    assert "about 2.0 PAN pixels down and 3.0 left" in left
+    assert "--no-align" in left
     assert replace(still, reasons=("dark",)).notes == ("dark",)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from geosharp.padm.confidence import LocalShift, estimate_errors, map_shifts, spread_of
+from geosharp.padm.confidence import LocalShift, estimate_errors, find_strays, map_shifts, spread_of
 from geosharp.padm.iterate import Operator, iterate
 from geosharp.padm.sample import Sample, take_sample
 from geosharp.raster.scene import open_scene
@@ -62,6 +62,18 @@ def test_shifts_that_are_not_sure_do_not_count() -> None:
     wild = [LocalShift((0, 0), (50.0 * step, 9.0), 0.9) for step in range(9)]
     assert spread_of((*sure, *wild)) == spread_of(tuple(sure))
     assert spread_of(tuple(sure[:2])) == (0.0, 0.0)
+
+
+def test_a_part_that_lies_aside_is_a_share_of_a_size() -> None:
+    most = [LocalShift((0, 0), (2.0 + 0.1 * step, 0.0), 0.1) for step in range(8)]
+    aside = [LocalShift((0, 0), (2.0, size), 0.1) for size in (-3.0, 4.0)]
+    unsure = [LocalShift((0, 0), (50.0, 9.0), 0.9)]
+    share, size = find_strays((*most, *aside, *unsure))
+    assert share == pytest.approx(0.2)
+    assert size == pytest.approx(3.5, abs=0.1)
+    assert spread_of((*most, *aside))[1] == 0
+    assert find_strays(tuple(most)) == (0.0, 0.0)
+    assert find_strays((most[0], aside[0])) == (0.0, 0.0)
 
 
 def open_scene_transform(path: Path) -> object:

@@ -9,13 +9,20 @@ import pytest
 import torch
 
 from geosharp.imaging.resample import nyquist_sigma
-from geosharp.padm.degrade import FreeDegradeNet, PDegradeNet, gain_of, variance_of
+from geosharp.padm.degrade import FreeDegradeNet, PDegradeNet, gain_of, weigh_gaussian
 from geosharp.padm.sample import Sample
 
 
 def test_a_gain_is_that_of_its_variance() -> None:
-    assert gain_of(variance_of(0.3, 4.0), 4.0) == pytest.approx(0.3)
-    assert variance_of(0.3, 2.5) == pytest.approx(nyquist_sigma(0.3, 2.5) ** 2)
+    assert gain_of(nyquist_sigma(0.3, 2.5) ** 2, 2.5) == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize(("gain", "ratio"), [(0.1, 4.0), (0.4, 2.5)])
+def test_a_gaussian_has_its_gain_at_nyquist(gain: float, ratio: float) -> None:
+    at = np.arange(-20, 21) + 0.3
+    weights = weigh_gaussian(at, gain, ratio)
+    assert weights.sum() == pytest.approx(1)
+    assert weights @ np.cos(np.pi / ratio * at) == pytest.approx(gain, abs=1e-3)
 
 
 @pytest.mark.parametrize("shift", [(0.0, 0.0), (1.3, -2.6)])
