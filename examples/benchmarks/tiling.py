@@ -13,8 +13,8 @@ import numpy as np
 import rasterio
 
 from geosharp import calibrate, fuse
+from geosharp.engine.methods import METHODS
 
-METHODS = ("exp", "brovey", "gsa", "glp", "glp-hpm")
 TILES = (128, 512, 2048, 65536)
 
 
@@ -22,7 +22,8 @@ def differing(
     pan: Path, ms: Path, method: str, dtype: str | None, folder: Path
 ) -> dict[int, tuple[float, float]]:
     """Per tile size: share of values unlike those of the scene as one tile, and the largest difference."""
-    fused, calibration = {}, calibrate(pan, ms)
+    fused = {}
+    calibration = calibrate(pan, ms) if METHODS[method].calibrated else "auto"
     for tile in TILES:
         out = folder / f"{method}_{tile}.tif"
         # Memory is not what is tested: the whole scene as one tile may take all it wants.
