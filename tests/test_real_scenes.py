@@ -89,6 +89,7 @@ def test_scores_are_those_of_an_independent_implementation(data: Path, name: str
         replace(scene, bands=bands),
         ["exp", "gsa", "glp", "glp-hpm"],
         protocol="reduced",
+        calibration="sensor",
         degradation=Degradation.alike([gain] * len(bands), pan_gain),
     ).protocols["reduced"]
     for found, psnr, ergas in zip(scores.values(), decibels, errors, strict=True):
