@@ -9,6 +9,7 @@ import secrets
 import shlex
 import sys
 import time
+import weakref
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -60,12 +61,7 @@ def check_target(
     if target.exists() and not overwrite:
         found = "exists already" if target == path else f"leads to {target}, which exists already"
         raise OutputError(path, found, "a new file", "choose another name, or pass --overwrite")
-    trial = None
-    try:
-        trial = Temporary(path)
-    finally:
-        if trial is not None:
-            trial.discard()
+    Temporary(path).discard()
 
 
 def follow_link(path: Path) -> Path:
@@ -121,7 +117,8 @@ class Temporary:
 
     Beside and in place of what a link leads to: the link stays, and the result lies on its target's
     disk. It is created with the permissions of any new file. Whatever else starts with its name (GDAL's
-    sidecars and scratch files) goes when it goes.
+    sidecars and scratch files) goes when it goes; and it goes with this object or with the process at the
+    latest, also where Ctrl-C came while it was being made, handed over or removed.
     """
 
     def __init__(self, target: Path) -> None:
@@ -130,14 +127,11 @@ class Temporary:
         self._descriptor = -1
         while self._descriptor < 0:
             self.path = _hidden_name(self.target)
+            self._at_the_latest = weakref.finalize(self, _remove_family, self.path)
             try:
                 self._descriptor = _create_locked(self.path, self.target)
             except FileExistsError:
-                continue
-            except BaseException:
-                # Whatever ends the run here leaves nothing, Ctrl-C too.
-                self.discard()
-                raise
+                self._at_the_latest.detach()  # it is another run's
 
     def promote(self, *, overwrite: bool) -> None:
         """Flush to the disk and rename over the target; what lay beside an older target goes too."""
@@ -159,9 +153,8 @@ class Temporary:
     def discard(self) -> None:
         """Remove the file, if it still has this name, and everything made beside it."""
         self._close()
-        with contextlib.suppress(OSError):
-            for file in _family(self.path):
-                file.unlink(missing_ok=True)
+        _remove_family(self.path)
+        self._at_the_latest.detach()
 
     def _close(self) -> None:
         if self._descriptor >= 0:
@@ -227,6 +220,12 @@ def _is_abandoned(path: Path) -> bool:
         return taken
     finally:
         os.close(descriptor)
+
+
+def _remove_family(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        for file in _family(path):
+            file.unlink(missing_ok=True)
 
 
 def _family(path: Path) -> list[Path]:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
 import rasterio
@@ -158,3 +163,40 @@ def test_the_file_that_gdal_writes_is_the_one_that_is_locked(tmp_path: Path) -> 
         target_module.delete_stale(tmp_path / "out.tif")
         assert len(list_names(tmp_path)) == 1
     assert list_names(tmp_path) == ["out.tif"]
+
+
+def test_an_interrupt_at_any_line_of_the_check_leaves_nothing(tmp_path: Path) -> None:
+    """Ctrl-C comes wherever it likes, also while the trial file is made, handed over or removed."""
+    source = check_target.__code__.co_filename
+
+    def interrupt_at(line: int) -> bool:
+        left = line
+
+        def trace(frame: FrameType, event: str, _: object) -> Callable[..., Any] | None:
+            nonlocal left
+            if frame.f_code.co_filename != source:
+                return None
+            if event in {"line", "return"}:
+                left -= 1
+                if left == 0:
+                    sys.settrace(None)
+                    raise KeyboardInterrupt
+            return trace
+
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            check_target(tmp_path / "out.tif")
+        except KeyboardInterrupt:
+            return True
+        finally:
+            sys.settrace(before)
+        return False
+
+    lines = 0
+    while interrupt_at(lines + 1):
+        lines += 1
+        if any(tmp_path.iterdir()):
+            gc.collect()
+        assert list(tmp_path.iterdir()) == [], f"at line {lines}"
+    assert lines > 50
