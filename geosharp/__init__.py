@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from geosharp.calibration import calibrate
     from geosharp.evaluation import Evaluation, evaluate
     from geosharp.fusion import FuseResult, fuse
+    from geosharp.hfreqdiff.settings import Diffusion
     from geosharp.padm.calibration import Calibration, load_calibration
     from geosharp.raster.scene import Scene, open_scene
     from geosharp.reporting import ReportResult, report
 
 __all__ = [
     "Calibration",
+    "Diffusion",
     "Evaluation",
     "FuseResult",
     "GeosharpError",
@@ -38,6 +40,7 @@ __all__ = [
 
 _HOMES = {
     "Calibration": "geosharp.padm.calibration",
+    "Diffusion": "geosharp.hfreqdiff.settings",
     "Evaluation": "geosharp.evaluation",
     "FuseResult": "geosharp.fusion",
     "ReportResult": "geosharp.reporting",

@@ -18,9 +18,11 @@ import numpy as np
 from geosharp.calibration import Learnt, check_choice, learn
 from geosharp.engine.methods import METHODS
 from geosharp.engine.plan import Limits
+from geosharp.engine.setup import Options
 from geosharp.engine.stream import Progress, ProgressCallback
 from geosharp.errors import OutputError, PairError, ResourceError, UsageError
-from geosharp.fusion import Place, adopt, check_method, plan_fusion, write_fused
+from geosharp.fusion import Place, adopt, check_method, choose_options, plan_fusion, write_fused
+from geosharp.hfreqdiff.settings import Diffusion
 from geosharp.imaging.computing import computing
 from geosharp.imaging.degradation import Degradation
 from geosharp.padm.calibration import Calibration
@@ -41,6 +43,7 @@ PROTOCOLS = ("reduced", "full", "both")
 # Coarse pixels at the rim of a scene that are not scored: their surroundings are not all there.
 BORDER = 2
 _SCRATCH = OutputFormat(overviews=False)
+_PLAIN = Options()
 
 Results = Mapping[str, Mapping[str, float]]
 
@@ -93,6 +96,7 @@ def evaluate(
     calibration: FilePath | Calibration = "auto",
     align: bool = True,
     degradation: Degradation | None = None,
+    diffusion: Diffusion | None = None,
     threads: int | None = None,
     progress: ProgressCallback | None = None,
     on_note: Callable[[str], None] | None = None,
@@ -102,14 +106,20 @@ def evaluate(
     protocol: "reduced" (the scene is coarsened by its ratio, and its MS is the truth; methods alone),
     "full" (no reference: how results agree with the MS and PAN) or "both". calibration, align: as of `fuse`;
     on the coarsened scene methods calibrate anew. degradation: what the scene is coarsened with and results
-    are held against, by default what calibration tells. methods: all by default. What each makes, a file per
+    are held against, by default what calibration tells. methods: by default all that the scene allows.
+    diffusion: of hfreqdiff. What each makes, a file per
     method and protocol, is kept in the system's folder for temporary files (TMPDIR) until all are scored.
     """
     files = [fused] if isinstance(fused, str | os.PathLike) else list(fused)
     names = list(METHODS) if methods is None else list(methods)
     _check(protocol, names, files)
     check_choice(calibration)
+    options = Options(diffusion=diffusion)
+    if diffusion is not None and not any(METHODS[name].diffuses for name in names):
+        choose_options(names[0] if names else "exp", diffusion=diffusion)
     scene = open_scene(pan, ms, bands=bands, sensor=sensor)
+    if methods is None:
+        names = [name for name in names if _fits(name, scene, options, on_note)]
     part = Area(scene.area) if area is None else find_area(area, scene.grid, scene.area)
     results = {name: open_fused(file, scene) for name, file in _named(files, names).items()}
     if on_note is not None:
@@ -124,6 +134,7 @@ def evaluate(
         calibration=calibration,
         align=align,
         degradation=degradation,
+        options=options,
         threads=threads,
         progress=progress,
     )
@@ -143,6 +154,7 @@ def evaluate_scene(
     calibration: FilePath | Calibration = "auto",
     align: bool = True,
     degradation: Degradation | None = None,
+    options: Options = _PLAIN,
     threads: int | None = None,
     progress: ProgressCallback | None = None,
 ) -> Evaluation:
@@ -152,7 +164,7 @@ def evaluate_scene(
     degradation, notes = degradation or learnt.degradation, list(learnt.notes)
     scored: dict[str, Results] = {}
     with _scratch() as folder:
-        run = _Run(degradation, folder, threads, progress)
+        run = _Run(degradation, folder, options, threads, progress)
         if protocol != "full":
             coarse = _reduce(run, scene)
             # Whatever is known of the scene: the coarse one was made with it, and methods are not to know.
@@ -167,6 +179,17 @@ def evaluate_scene(
                 notes.append(counted)
     notes += tell_scores(scored)
     return Evaluation(scene, degradation, learnt, MappingProxyType(scored), tuple(notes))
+
+
+def _fits(method: str, scene: Scene, options: Options, tell: Callable[[str], None] | None) -> bool:
+    """Whether a method that nobody asked for by name can be scored on the scene; tells where not."""
+    try:
+        METHODS[method].check(scene, options)
+    except PairError as error:
+        if tell is not None:
+            tell(f"{method} is left out: {error.found}; needed: {error.needed}")
+        return False
+    return True
 
 
 @contextmanager
@@ -192,6 +215,7 @@ class _Run:
 
     degradation: Degradation
     folder: Path
+    options: Options
     threads: int | None
     progress: ProgressCallback | None
 
@@ -301,7 +325,8 @@ class _Common:
 
 def _fuse(run: _Run, scene: Scene, learnt: Learnt, part: Area, method: str, dtype: str | None) -> FusedImage:
     """`part` fused by `method` into a file of the run's folder."""
-    setup = plan_fusion(scene, part, method, dtype=dtype, limits=Limits(threads=run.threads))
+    limits = Limits(threads=run.threads)
+    setup = plan_fusion(scene, part, method, options=run.options, dtype=dtype, limits=limits)
     setup = adopt(setup, learnt.degradation)
     # A name of its own for each protocol, too.
     out = run.folder / f"{method}-{setup.pixels.dtype}-{len(list(run.folder.iterdir()))}.tif"

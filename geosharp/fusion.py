@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from geosharp.calibration import WORDS, Learnt, check_choice, learn
-from geosharp.engine.methods import DEFAULT_METHOD, METHODS, Tell
+from geosharp.engine.methods import DEFAULT_METHOD, FALLBACK_METHOD, METHODS, Tell
 from geosharp.engine.plan import Limits, Plan, make_plan
-from geosharp.engine.setup import Setup
+from geosharp.engine.setup import Options, Setup
 from geosharp.engine.stream import ProgressCallback, stream
 from geosharp.errors import PairError, UsageError
+from geosharp.hfreqdiff.settings import Diffusion
 from geosharp.raster.area import Area, find_area
 from geosharp.raster.content import fused_content, fused_pixels
 from geosharp.raster.environment import gdal_settings
@@ -37,7 +38,7 @@ Place = FilePath | Sequence[float]
 
 DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
 EXTENTS = ("intersection", "pan")
-_FREE = Limits()
+_FREE, _PLAIN = Limits(), Options()
 
 _log = logging.getLogger(__name__)
 
@@ -81,19 +82,20 @@ def fuse(
     max_memory: int | None = None,
     calibration: FilePath | Calibration = "auto",
     align: bool = True,
+    diffusion: Diffusion | None = None,
     progress: ProgressCallback | None = None,
     on_note: Tell | None = None,
 ) -> FuseResult:
     """Fuse PAN and MS into `out`, a GeoTIFF on PAN's grid with the bands of MS.
 
-    method: exp, brovey, gsa, glp or glp-hpm. bands: which MS bands in which order, by 1-based
+    method: hfreqdiff, exp, brovey, gsa, glp or glp-hpm. bands: which MS bands in which order, by 1-based
     number or name. weights: of brovey, one per band. area: (left, bottom, right, top) in PAN's CRS
     or a GeoJSON file. extent: "intersection" of PAN and MS, or all of "pan". dtype: MS's unless given.
     creation: GeoTIFF creation options. max_memory in bytes. calibration: of the methods but exp and
     brovey: "auto" learns it from the scene, "sensor" takes the sensor's published values, or a saved one;
-    align: whether MS goes where calibration finds its content. on_note: called with what a user should
-    know as soon as it is known; the result holds it all. Raises a GeosharpError that says what
-    to do; `out` appears complete or not at all.
+    align: whether MS goes where calibration finds its content. diffusion: of hfreqdiff. on_note: called
+    with what a user should know as soon as it is known; the result holds it all. Raises a GeosharpError
+    that says what to do; `out` appears complete or not at all.
     """
     start = time.perf_counter()
     # What can be refused without a look at the scene is refused first.
@@ -102,13 +104,14 @@ def fuse(
     inputs = _names(pan, ms)
     check_target(Path(out), overwrite=overwrite, inputs=inputs)
     _check_calibration(method, calibration)
+    options = choose_options(method, weights, diffusion)
     setup = prepare(
         pan,
         ms,
         method=method,
         bands=bands,
         sensor=sensor,
-        weights=weights,
+        options=options,
         area=area,
         extent=extent,
         dtype=dtype,
@@ -117,17 +120,24 @@ def fuse(
         threads=threads,
         max_memory=max_memory,
     )
-    scene = setup.scene
+    scene, method = setup.scene, setup.method
     # A VRT or URI names other files than it is called; none of them may be replaced.
     inputs += [file for source in (scene.pan, *scene.ms) for file in source.files]
     check_target(Path(out), overwrite=overwrite, inputs=inputs)
     quick_look = None if preview is None else Path(preview)
     if quick_look is not None:
         check_preview(quick_look, overwrite=overwrite, inputs=inputs)
-    chosen = {"bands": bands, "sensor": sensor, "weights": weights, "area": area, "dtype": dtype}
+    chosen: dict[str, object] = {
+        "bands": bands,
+        "sensor": sensor,
+        "weights": weights,
+        "area": area,
+        "dtype": dtype,
+    }
     chosen["bits"] = form.bits
     if METHODS[method].calibrated:
         chosen |= {"calibration": calibration if isinstance(calibration, str) else None, "align": align}
+    chosen |= METHODS[method].facts(options)
     # No argument that decides pixels, but whoever looks for seams must know where they would be.
     chosen["tile"] = setup.plan.tile
     lineage = _lineage(scene, method, _names(pan, ms), extent, chosen)
@@ -165,7 +175,7 @@ def prepare(
     method: str = DEFAULT_METHOD,
     bands: int | str | Sequence[int | str] | None = None,
     sensor: str | None = None,
-    weights: Sequence[float] | None = None,
+    options: Options = _PLAIN,
     area: Place | None = None,
     extent: str = "intersection",
     dtype: str | None = None,
@@ -181,21 +191,28 @@ def prepare(
     _check_choice("--extent", extent, EXTENTS)
     if dtype is not None:
         _check_choice("--dtype", dtype, DTYPES)
-    check_method(method, weights)
+    check_method(method)
     scene = open_scene(pan, ms, bands=bands, sensor=sensor)
+    method, notes = _choose_fitting(method, scene, options)
     _log.info("sensor: %s (%s)", scene.sensor.title, scene.sensor_reason)
     _log.info("MS on PAN: ratio %s, shift %s PAN pixels", scene.relation.ratio, scene.relation.shift)
     whole = scene.area if extent == "intersection" else scene.grid.rect
     part = Area(whole) if area is None else find_area(area, scene.grid, whole)
-    return plan_fusion(
-        scene,
-        part,
-        method,
-        weights=weights,
-        dtype=dtype,
-        bits=bits,
-        limits=Limits(tile, threads, max_memory),
-    )
+    limits = Limits(tile, threads, max_memory)
+    setup = plan_fusion(scene, part, method, options=options, dtype=dtype, bits=bits, limits=limits)
+    return replace(setup, notes=notes)
+
+
+def _choose_fitting(method: str, scene: Scene, options: Options) -> tuple[str, tuple[str, ...]]:
+    """The method, or another where it does not fit the scene and no model was asked for; and why."""
+    if not METHODS[method].diffuses or options.diffusion is not None:
+        return method, ()
+    try:
+        METHODS[method].check(scene, options)
+    except PairError as error:
+        why = f"{error.found}; needed: {error.needed}"
+        return FALLBACK_METHOD, (f"{FALLBACK_METHOD} takes the place of {method}: {why}",)
+    return method, ()
 
 
 def plan_fusion(
@@ -203,15 +220,15 @@ def plan_fusion(
     part: Area,
     method: str,
     *,
-    weights: Sequence[float] | None = None,
+    options: Options = _PLAIN,
     dtype: str | None = None,
     bits: int | None = None,
     limits: Limits = _FREE,
 ) -> Setup:
     """As `prepare`, for `part` of a scene that is open."""
-    METHODS[method].check(scene, weights)
+    METHODS[method].check(scene, options)
     pixels = fused_pixels(scene, part, dtype, bits)
-    return Setup(scene, method, pixels, _plan(scene, part, method, pixels, limits), weights)
+    return Setup(scene, method, pixels, _plan(scene, part, method, pixels, limits, options), options)
 
 
 def adopt(setup: Setup, degradation: Degradation) -> Setup:
@@ -222,7 +239,7 @@ def adopt(setup: Setup, degradation: Degradation) -> Setup:
     if not METHODS[setup.method].calibrated:
         return setup
     scene, plan = setup.scene.aligned(degradation.shift), setup.plan
-    plan = _plan(scene, plan.area, setup.method, setup.pixels, plan.limits, degradation)
+    plan = _plan(scene, plan.area, setup.method, setup.pixels, plan.limits, setup.options, degradation)
     return replace(setup, scene=scene, plan=plan, degradation=degradation)
 
 
@@ -232,10 +249,11 @@ def _plan(
     method: str,
     pixels: Pixels,
     limits: Limits,
+    options: Options,
     degradation: Degradation | None = None,
 ) -> Plan:
     how = METHODS[method]
-    rules = how.size_rules(scene, degradation)
+    rules = how.size_rules(scene, degradation, options)
     return make_plan(scene, part, rules, pixels.dtype, tensors=how.tensors, limits=limits)
 
 
@@ -254,13 +272,25 @@ def write_fused(
     return filled
 
 
-def check_method(method: str, weights: Sequence[float] | None = None) -> None:
-    """Refuse a method that there is not, or that takes no weights."""
+def check_method(method: str) -> None:
+    """Refuse a method that there is not."""
     _check_choice("--method", method, METHODS)
+
+
+def choose_options(
+    method: str, weights: Sequence[float] | None = None, diffusion: Diffusion | None = None
+) -> Options:
+    """What is asked of a method; what it has no use for is refused."""
+    check_method(method)
+    if diffusion is not None and not METHODS[method].diffuses:
+        found = f"{method}, with --model, --steps, --seed, --consistency or --device"
+        remedy = f"leave these out: {method} has no use for them"
+        raise UsageError("--method", found, "hfreqdiff", remedy)
     if weights is not None and not METHODS[method].weighted:
         taking = ", ".join(name for name, other in METHODS.items() if other.weighted)
         remedy = "leave --weights out: others learn theirs"
         raise UsageError("--weights", f"weights for {method}", f"--method {taking}", remedy)
+    return Options(weights, diffusion)
 
 
 def _check_calibration(method: str, choice: FilePath | Calibration) -> None:
@@ -276,7 +306,7 @@ def preliminary_notes(setup: Setup) -> tuple[str, ...]:
     """What a user should know of a fusion before it begins."""
     scene, pixels = setup.scene, setup.pixels
     theirs, limits = scene.value_range, pixels.limits
-    notes = list(scene.notes)
+    notes = [*setup.notes, *scene.notes]
     if limits is not None and theirs is None:
         notes.append(
             f"MS is {scene.dtype}: values are rounded to whole numbers and clipped to {pixels.dtype}'s "

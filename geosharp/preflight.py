@@ -11,7 +11,8 @@ import numpy as np
 
 from geosharp.engine.methods import DEFAULT_METHOD
 from geosharp.engine.setup import Setup
-from geosharp.fusion import Place, preliminary_notes, prepare
+from geosharp.fusion import Place, choose_options, preliminary_notes, prepare
+from geosharp.hfreqdiff.settings import Diffusion
 from geosharp.raster.grid import Rect
 from geosharp.raster.scene import Scene, SceneReader
 from geosharp.raster.source import FilePath, Source
@@ -34,6 +35,7 @@ def inspect(
     tile: int | None = None,
     threads: int | None = None,
     max_memory: int | None = None,
+    diffusion: Diffusion | None = None,
 ) -> dict[str, Any]:
     """What `fuse` would see in PAN and MS and how it would go about it, as JSON-ready values."""
     setup = prepare(
@@ -48,6 +50,7 @@ def inspect(
         tile=tile,
         threads=threads,
         max_memory=max_memory,
+        options=choose_options(method, diffusion=diffusion),
     )
     scene = setup.scene
     pan_range, ms_range = _value_ranges(scene)

@@ -13,14 +13,16 @@ import rasterio
 
 from geosharp import evaluation
 from geosharp.errors import GeosharpError, OutputError, PairError, ResourceError, UsageError
+from geosharp.hfreqdiff.settings import Diffusion
 from geosharp.imaging.degradation import Degradation
+from tests.hfreqdiff.made_model import make_model
 from tests.made import ORIGIN, make_pair
 from tests.quick import evaluate, fuse
 
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    return make_pair(tmp_path_factory.mktemp("pair"), pan_shape=(512, 640))
+    return make_pair(tmp_path_factory.mktemp("pair"), pan_shape=(320, 384))
 
 
 def test_both_protocols_score_every_method(pair: tuple[Path, Path]) -> None:
@@ -46,7 +48,7 @@ def test_a_file_scores_as_the_method_that_made_it(tmp_path: Path, pair: tuple[Pa
 
 def test_all_are_scored_on_the_pixels_that_all_cover(tmp_path: Path, pair: tuple[Path, Path]) -> None:
     x, y = ORIGIN
-    area = f"{x + 96},{y - 416},{x + 416},{y - 96}"
+    area = f"{x + 64},{y - 288},{x + 288},{y - 64}"
     part = fuse(*pair, tmp_path / "part.tif", area=area).path
     by_file = evaluate(*pair, fused=part, methods=["glp"], protocol="full").protocols["full"]
     by_area = evaluate(*pair, methods=["glp"], protocol="full", area=area).protocols["full"]
@@ -93,11 +95,11 @@ def test_what_cannot_be_scored_is_refused(
 
 def test_a_polygon_is_scored_and_not_its_box(tmp_path: Path, pair: tuple[Path, Path]) -> None:
     x, y = ORIGIN
-    corners = [[x, y], [x + 600, y], [x, y - 500], [x, y]]
+    corners = [[x, y], [x + 360, y], [x, y - 300], [x, y]]
     area = tmp_path / "area.json"
     named = {"type": "name", "properties": {"name": "EPSG:32633"}}
     area.write_text(json.dumps({"type": "Polygon", "coordinates": [corners], "crs": named}))
-    box = f"{x},{y - 500},{x + 600},{y}"
+    box = f"{x},{y - 300},{x + 360},{y}"
     shaped, boxed = (evaluate(*pair, methods=["exp"], area=place).protocols for place in (area, box))
     for protocol in ("reduced", "full"):
         assert shaped[protocol]["exp"] != boxed[protocol]["exp"]
@@ -107,7 +109,7 @@ def test_what_is_invalid_in_one_result_counts_in_none(tmp_path: Path, pair: tupl
     out = fuse(*pair, tmp_path / "clean.tif", method="glp").path
     with rasterio.open(out) as raster:
         data, profile = raster.read(), raster.profile
-    data[:, :, 320:] = 0
+    data[:, :, 192:] = 0
     holed = tmp_path / "holed.tif"
     with rasterio.open(holed, "w", **{**profile, "nodata": 0}) as raster:
         raster.write(data)
@@ -129,8 +131,8 @@ def test_results_of_one_name_are_told_apart(tmp_path: Path, pair: tuple[Path, Pa
 def test_results_that_do_not_meet_are_refused(tmp_path: Path, pair: tuple[Path, Path]) -> None:
     x, y = ORIGIN
     files = [
-        fuse(*pair, tmp_path / f"{left}.tif", area=f"{x + left},{y - 200},{x + left + 200},{y}").path
-        for left in (0, 300)
+        fuse(*pair, tmp_path / f"{left}.tif", area=f"{x + left},{y - 160},{x + left + 160},{y}").path
+        for left in (0, 200)
     ]
     with pytest.raises(PairError, match="no pixel in common"):
         evaluate(*pair, fused=files, methods=["exp"], protocol="full")
@@ -181,7 +183,7 @@ def test_it_is_told_how_many_pixels_were_scored_where_not_all_could_be(
     tmp_path: Path, pair: tuple[Path, Path]
 ) -> None:
     x, y = ORIGIN
-    part = fuse(*pair, tmp_path / "part.tif", method="exp", area=f"{x},{y - 256},{x + 256},{y}").path
+    part = fuse(*pair, tmp_path / "part.tif", method="exp", area=f"{x},{y - 192},{x + 192},{y}").path
 
     def counted(**given: object) -> list[str]:
         evaluation = evaluate(*pair, protocol="full", **{"methods": ["exp"], **given})  # type: ignore[arg-type]
@@ -189,9 +191,9 @@ def test_it_is_told_how_many_pixels_were_scored_where_not_all_could_be(
 
     assert counted() == []
     (note,) = counted(fused=part)
-    assert "of the 640 x 512 PAN pixels" in note
+    assert "of the 384 x 320 PAN pixels" in note
     number = int(note.split("scored on ")[1].split()[0])
-    assert 200**2 < number <= 256**2
+    assert 150**2 < number <= 192**2
     with rasterio.open(part, "r+") as raster:
         raster.nodata = 0
         image = raster.read()
@@ -231,3 +233,35 @@ def test_the_scale_of_the_truth_is_sought_once(
     monkeypatch.setattr(evaluation, "find_peak", count)
     evaluate(*pair, methods=["exp", "glp"], protocol="reduced")
     assert len(calls) == 1
+
+
+def test_a_model_is_scored_as_the_file_that_it_makes(tmp_path: Path, pair: tuple[Path, Path]) -> None:
+    x, y = ORIGIN
+    asked = Diffusion(model=make_model(tmp_path), steps=2, seed=3, device="cpu")
+    place = f"{x},{y - 160},{x + 160},{y}"
+    out = fuse(*pair, tmp_path / "mine.tif", method="hfreqdiff", diffusion=asked, area=place).path
+    result = evaluate(*pair, fused=out, methods=["exp", "hfreqdiff"], diffusion=asked, area=place)
+    assert list(result.protocols["reduced"]) == ["exp", "hfreqdiff"]
+    reduced, full = result.protocols["reduced"], result.protocols["full"]
+    assert reduced["hfreqdiff"] != reduced["exp"]
+    assert full["mine.tif"] == full["hfreqdiff"] != full["exp"]
+
+
+def test_a_model_that_does_not_fit_is_left_out_unless_it_is_asked_for_by_name(tmp_path: Path) -> None:
+    pair = make_pair(tmp_path, pan_shape=(320, 320), ratio=8)
+    notes: list[str] = []
+    result = evaluate(*pair, protocol="full", on_note=notes.append)
+    assert list(result.protocols["full"]) == ["exp", "brovey", "gsa", "glp", "glp-hpm"]
+    (note,) = [note for note in notes if "hfreqdiff" in note]
+    assert note == (
+        "hfreqdiff is left out: 8 PAN pixels an MS pixel; needed: 1.5 to 6.5 of them for hfreqdiff"
+    )
+    with pytest.raises(PairError, match="Take --method glp"):
+        evaluate(*pair, methods=["exp", "hfreqdiff"], protocol="full")
+
+
+def test_a_model_for_methods_without_one_is_refused(pair: tuple[Path, Path]) -> None:
+    with pytest.raises(UsageError, match=r"^--method: glp, with --model"):
+        evaluate(*pair, methods=["glp", "exp"], diffusion=Diffusion())
+    with pytest.raises(UsageError, match=r"^--method: exp, with"):
+        evaluate(*pair, methods=[], fused="x.tif", diffusion=Diffusion())

@@ -26,7 +26,10 @@ from geosharp import GeosharpError
 from geosharp.engine.stream import Progress
 from geosharp.errors import OutputError, PairError, ResourceError, UsageError
 from geosharp.fusion import prepare
+from geosharp.hfreqdiff.checkpoint import load
+from geosharp.hfreqdiff.settings import Diffusion
 from geosharp.raster.scene import Scene, open_scene
+from tests.hfreqdiff.made_model import make_model
 from tests.made import ORIGIN, make_pair, texture, write_raster
 from tests.quick import fuse
 
@@ -564,3 +567,91 @@ def test_no_data_that_the_type_cannot_hold_is_replaced(tmp_path: Path) -> None:
         valid = fused.dataset_mask() > 0
     assert not valid[:12, :12].any()
     assert valid.sum() == 64 * 64 - 144
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_model(tmp_path_factory.mktemp("model"))
+
+
+# A part of the shared pair: enough for laws, and quick.
+PART = (ORIGIN[0] + 61, ORIGIN[1] - 170, ORIGIN[0] + 170, ORIGIN[1] - 75)
+
+
+def test_a_diffusion_is_told_in_the_lineage_with_a_seed_only_where_it_draws(
+    tmp_path: Path, made_pair: tuple[Path, Path], model: Path
+) -> None:
+    told = []
+    for steps in (1, 2):
+        out = tmp_path / f"{steps}.tif"
+        asked = Diffusion(model=model, steps=steps, seed=7, consistency=0, device="cpu")
+        result = fuse(*made_pair, out, method="hfreqdiff", area=PART, diffusion=asked)
+        assert (result.method, result.warnings) == ("hfreqdiff", ())
+        with rasterio.open(out) as raster:
+            assert raster.tags()["GEOSHARP_METHOD"] == "hfreqdiff"
+            told.append(json.loads(raster.tags()["GEOSHARP_PARAMETERS"]))
+    mean, draw = told
+    facts = {"model": model.name, "model_sha256": load(model).digest, "consistency": 0, "device": "cpu"}
+    assert mean.items() >= {**facts, "steps": 1}.items()
+    assert "seed" not in mean
+    assert draw.items() >= {**facts, "steps": 2, "seed": 7}.items()
+    assert mean["tile"] % 4 == 0
+
+
+def test_a_draw_repeats_in_any_number_of_threads_and_tiles(
+    tmp_path: Path, made_pair: tuple[Path, Path], model: Path
+) -> None:
+    def drawn(name: str, seed: int, **given: int) -> np.ndarray:
+        asked = Diffusion(model=model, steps=2, seed=seed, device="cpu")
+        out = tmp_path / f"{name}.tif"
+        return read(fuse(*made_pair, out, method="hfreqdiff", area=PART, diffusion=asked, **given).path)  # type: ignore[arg-type]
+
+    first = drawn("first", 5, threads=1, tile=64)
+    np.testing.assert_array_equal(drawn("again", 5, threads=1, tile=64), first)
+    np.testing.assert_array_equal(drawn("threads", 5, threads=2, tile=64), first)
+    gap = np.abs(drawn("tile", 5, tile=256).astype(int) - first.astype(int))
+    assert gap.max() <= 1
+    assert (gap > 0).mean() <= 1e-4
+    assert (drawn("other", 6) != first).mean() > 0.5
+
+
+def test_holes_stay_holes_under_the_model_and_valid_pixels_never_become_one(
+    tmp_path: Path, model: Path
+) -> None:
+    pan, ms = make_pair(tmp_path, pan_shape=(128, 120))
+    punch(pan, 0, [(slice(40, 70), slice(50, 80))])
+    punch(ms, 0, [(slice(0, 8), slice(0, 9))])
+    images = {
+        method: read(fuse(pan, ms, tmp_path / f"{method}.tif", method=method, diffusion=asked).path)
+        for method, asked in (("hfreqdiff", Diffusion(model=model, steps=2)), ("exp", None))
+    }
+    np.testing.assert_array_equal(images["hfreqdiff"] == 0, images["exp"] == 0)
+    assert not images["exp"][:, 40:70, 50:80].any()
+    assert not images["exp"][:, :32, :36].any()
+
+
+def test_where_no_model_was_asked_for_glp_takes_the_place_of_one_that_does_not_fit(
+    tmp_path: Path, model: Path
+) -> None:
+    pair = make_pair(tmp_path, pan_shape=(128, 128), ratio=8)
+    result = fuse(*pair, tmp_path / "out.tif", method="hfreqdiff")
+    assert result.method == "glp"
+    (note,) = [note for note in result.warnings if "hfreqdiff" in note]
+    assert note.startswith("glp takes the place of hfreqdiff: 8 PAN pixels an MS pixel; needed: 1.5 to 6.5")
+    expected = read(fuse(*pair, tmp_path / "glp.tif", method="glp").path)
+    np.testing.assert_array_equal(read(result.path), expected)
+    with rasterio.open(result.path) as raster:
+        assert json.loads(raster.tags()["GEOSHARP_PARAMETERS"])["method"] == "glp"
+        assert "model" not in json.loads(raster.tags()["GEOSHARP_PARAMETERS"])
+    with pytest.raises(PairError, match="Take --method glp"):
+        fuse(*pair, tmp_path / "no.tif", method="hfreqdiff", diffusion=Diffusion(model=model))
+    assert not (tmp_path / "no.tif").exists()
+
+
+@pytest.mark.parametrize("method", ["exp", "brovey", "gsa", "glp", "glp-hpm"])
+def test_a_diffusion_for_a_method_without_one_is_refused(
+    tmp_path: Path, made_pair: tuple[Path, Path], method: str
+) -> None:
+    with pytest.raises(UsageError, match=f"^--method: {method}, with --model, .*; needed: hfreqdiff"):
+        fuse(*made_pair, tmp_path / "out.tif", method=method, diffusion=Diffusion())
+    assert list(tmp_path.iterdir()) == []

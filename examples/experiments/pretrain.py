@@ -3,8 +3,10 @@
     PYTHONPATH=. python examples/experiments/pretrain.py --data FOLDER --out FOLDER --minutes 600
 
 First the mean (--stage mean), then draws around it (--stage draws --start mean.safetensors), which leave the
-mean as it is. The same command goes on, to the step, where a run stopped. Imagery and simulation live on the
-training device; only PyTorch, NumPy, safetensors and geosharp itself are needed, not rasterio.
+mean as it is. The same command goes on, to the step, where a run stopped; its length and its batches may
+change then. The learning rate is held, and falls over the last 30 % of the run, so that a run may be made
+longer, or copied and brought to its end, at any time before. Imagery and simulation live on the training
+device; only PyTorch, NumPy, safetensors and geosharp itself are needed, not rasterio.
 
 Writes to --out: state.pt (all that is needed to go on), hfreqdiff-NAME-mean.safetensors or, with draws,
 hfreqdiff-NAME.safetensors (the running mean of the weights), log.jsonl.
@@ -24,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from muon import Muon
 from simulate import HELD_OUT, MIX, Batch, Simulator, load_sources
 from torch import Tensor
 
@@ -43,8 +46,11 @@ LICENCES = [
 _TRAINING = 1_000_000
 _EMA = 0.999
 _WEIGHT_DECAY = 1e-2
+# Share of the training that warms up, and that lets the rate fall at its end.
+_WARM_UP, _FALL = 0.005, 0.3
 # Arguments that may change when a run goes on.
 _ELSEWHERE = {"data", "out", "start", "device", "threads", "log_every", "validate_every", "stop_after"}
+_ELSEWHERE |= {"minutes", "steps", "scenes", "patches", "side", "margin"}
 
 
 def read_arguments() -> argparse.Namespace:
@@ -64,10 +70,11 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--bf16", action="store_true", help="convolve in bfloat16")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--scenes", type=int, default=4, help="scenes of a batch")
-    parser.add_argument("--patches", type=int, default=2, help="patches of a scene")
-    parser.add_argument("--side", type=int, default=128, help="PAN pixels a side of a patch")
-    parser.add_argument("--margin", type=int, default=16, help="PAN pixels at its edges without loss")
-    parser.add_argument("--rate", type=float, default=1e-3, help="largest learning rate")
+    parser.add_argument("--patches", type=int, default=1, help="patches of a scene")
+    parser.add_argument("--side", type=int, default=96, help="PAN pixels a side of a patch")
+    parser.add_argument("--margin", type=int, default=12, help="PAN pixels at its edges without loss")
+    parser.add_argument("--rate", type=float, default=2e-3, help="largest learning rate of convolutions")
+    parser.add_argument("--other-rate", type=float, default=1e-3, help="that of all other weights")
     parser.add_argument("--loss", choices=["charbonnier", "square"], default="charbonnier")
     parser.add_argument("--validate-every", type=float, default=10.0, help="minutes")
     parser.add_argument("--unseen", type=int, default=24, help="batches of held-out places to validate on")
@@ -145,11 +152,22 @@ def validate(network: HFreqdiff, batches: list[Batch], margin: int) -> dict[str,
     return {**told, "residual": float(torch.stack(left).mean().sqrt())}
 
 
-def rate_at(progress: float, largest: float) -> float:
-    """Warm-up over 2 % of the training, then a cosine to a hundredth."""
-    if progress < 0.02:
-        return largest * max(progress, 1e-4) / 0.02
-    return largest * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min((progress - 0.02) / 0.98, 1))))
+def rate_at(progress: float) -> float:
+    """Share of the largest rate: warm-up, then all of it, then down to a hundredth in a straight line."""
+    warm, left = progress / _WARM_UP, (1 - progress) / _FALL
+    return min(max(warm, 0.01), max(left, 0.01), 1.0)
+
+
+def make_optimisers(network: HFreqdiff, arguments: argparse.Namespace) -> list[torch.optim.Optimizer]:
+    """Muon for the convolutions between features, AdamW for all else."""
+    inner, others = [], []
+    for name, parameter in network.named_parameters():
+        if parameter.requires_grad:
+            (inner if parameter.ndim == 4 and "head" not in name else others).append(parameter)
+    return [
+        Muon(inner, arguments.rate, _WEIGHT_DECAY),
+        torch.optim.AdamW(others, arguments.other_rate, betas=(0.9, 0.99), weight_decay=_WEIGHT_DECAY),
+    ]
 
 
 class Run:
@@ -158,12 +176,12 @@ class Run:
     def __init__(self, arguments: argparse.Namespace) -> None:
         torch.manual_seed(arguments.seed)
         self.device = torch.device(arguments.device)
-        # Faster on CPU and GPU alike for convolutions of a few dozen channels.
-        self.network = make_network(arguments).to(self.device).to(memory_format=torch.channels_last)
+        # Backwards through the convolutions takes twice as long on a CPU with channels last.
+        self.layout = torch.channels_last if self.device.type == "cuda" else torch.contiguous_format
+        self.network = make_network(arguments).to(self.device).to(memory_format=self.layout)
         self.parameters = learnt(self.network, arguments.stage)
-        self.optimiser = torch.optim.AdamW(
-            self.parameters, lr=arguments.rate, betas=(0.9, 0.99), weight_decay=_WEIGHT_DECAY
-        )
+        self.optimisers = make_optimisers(self.network, arguments)
+        self.rates = [arguments.rate, arguments.other_rate]
         self.running = {name: value.clone() for name, value in self.network.state_dict().items()}
         self.step, self.seconds, self.sigma_data = 0, 0.0, 0.0
         self.path = arguments.out / "state.pt"
@@ -177,14 +195,15 @@ class Run:
             differing = [name for name, value in self.meant.items() if state["meant"].get(name) != value]
             raise SystemExit(f"{self.path} is of a run with other {', '.join(differing)}: take another --out")
         self.network.load_state_dict(state["network"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        for optimiser, kept in zip(self.optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(kept)
         self.running = state["running"]
         self.step, self.seconds, self.sigma_data = state["step"], state["seconds"], state["sigma_data"]
 
     def keep(self) -> None:
         state = {
             "network": self.network.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
+            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
             "running": self.running,
             "step": self.step,
             "seconds": self.seconds,
@@ -204,7 +223,16 @@ class Run:
     def averaged(self) -> HFreqdiff:
         network = HFreqdiff(self.network.architecture).to(self.device)
         network.load_state_dict(self.running)
-        return network.to(memory_format=torch.channels_last).eval()
+        return network.to(memory_format=self.layout).eval()
+
+    def move(self, progress: float) -> None:
+        """One step of the optimisers, at the rate of this moment."""
+        for optimiser, rate in zip(self.optimisers, self.rates, strict=True):
+            for group in optimiser.param_groups:
+                group["lr"] = rate * rate_at(progress)
+            optimiser.step()
+        self.step += 1
+        self.average()
 
 
 def batches(simulator: Simulator, arguments: argparse.Namespace, first: int) -> Iterator[Batch]:
@@ -262,15 +290,13 @@ def main() -> None:
         progress = max(run.step / arguments.steps, run.seconds / (60 * arguments.minutes))
         if progress >= 1:
             break
-        for group in run.optimiser.param_groups:
-            group["lr"] = rate_at(progress, arguments.rate)
         with casting:
             if arguments.stage == "mean":
                 loss = mean_loss(run.network, batch, arguments.margin, arguments.loss)
             else:
                 noise.manual_seed(run.step)
                 loss = residual_loss(run.network, batch, arguments.margin, run.sigma_data, noise)
-        run.optimiser.zero_grad(set_to_none=True)
+        run.network.zero_grad(set_to_none=True)
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(run.parameters, 1.0)
         losses.append(loss.item())
@@ -282,9 +308,7 @@ def main() -> None:
         if run.step % arguments.log_every == 0:
             tell(loss=round(sum(losses) / len(losses), 5), gradient=round(norm.item(), 3))
             losses.clear()
-        run.optimiser.step()
-        run.step += 1
-        run.average()
+        run.move(progress)
         run.seconds = time.perf_counter() - start
         if run.seconds - validated > 60 * arguments.validate_every:
             check()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
 from geosharp.errors import UsageError
+from geosharp.hfreqdiff.settings import Diffusion
 
 PanArgument = Annotated[
     str,
@@ -56,7 +58,45 @@ AreaOption = Annotated[
 ]
 MethodOption = Annotated[
     str,
-    typer.Option("--method", "-m", help="exp, brovey, gsa, glp or glp-hpm.", rich_help_panel="Method"),
+    typer.Option(
+        "--method", "-m", help="hfreqdiff, exp, brovey, gsa, glp or glp-hpm.", rich_help_panel="Method"
+    ),
+]
+ModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="NAME|FILE",
+        help="Of hfreqdiff: base, small (faster), or a safetensors file. base by default.",
+        rich_help_panel="Model",
+    ),
+]
+StepsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--steps",
+        help="Of hfreqdiff: 1 gives the mean, its best guess, and is the default; 2 to 8 give a draw with "
+        "detail that may be invented.",
+        rich_help_panel="Model",
+    ),
+]
+SeedOption = Annotated[
+    int | None,
+    typer.Option("--seed", help="Of a draw: the same number gives the same result.", rich_help_panel="Model"),
+]
+ConsistencyOption = Annotated[
+    int | None,
+    typer.Option(
+        "--consistency",
+        metavar="N",
+        help="Of hfreqdiff: rounds of back-projection, which hold the result to what MS measured; 1 by "
+        "default, 0 for none. More than 1 amplifies MS noise.",
+        rich_help_panel="Model",
+    ),
+]
+DeviceOption = Annotated[
+    str | None,
+    typer.Option("--device", help="Of hfreqdiff: auto, cpu or cuda.", rich_help_panel="Performance"),
 ]
 CalibrationOption = Annotated[
     str,
@@ -123,6 +163,19 @@ VerboseOption = Annotated[
 QuietOption = Annotated[
     bool, typer.Option("--quiet", "-q", help="Say nothing but errors and what was asked for.")
 ]
+
+
+def read_diffusion(
+    model: str | None,
+    steps: int | None = None,
+    seed: int | None = None,
+    consistency: int | None = None,
+    device: str | None = None,
+) -> Diffusion | None:
+    """The settings that were given, others at their defaults; None where none was."""
+    given = {"model": model, "steps": steps, "seed": seed, "consistency": consistency, "device": device}
+    given = {name: value for name, value in given.items() if value is not None}
+    return replace(Diffusion(), **given) if given else None  # type: ignore[arg-type]
 
 
 def read_list(text: str | None) -> list[str] | None:

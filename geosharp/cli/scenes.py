@@ -13,18 +13,22 @@ from geosharp.cli.options import (
     AlignOption,
     AreaOption,
     BandsOption,
+    ConsistencyOption,
     DtypeOption,
     ExtentOption,
     MemoryOption,
     MethodOption,
+    ModelOption,
     MsArgument,
     PanArgument,
     QuietOption,
     SensorOption,
+    StepsOption,
     ThreadsOption,
     TileOption,
     VerboseOption,
     read_bytes,
+    read_diffusion,
     read_list,
 )
 
@@ -37,6 +41,9 @@ def info_command(
     bands: BandsOption = None,
     sensor: SensorOption = None,
     method: MethodOption = "glp",
+    model: ModelOption = None,
+    steps: StepsOption = None,
+    consistency: ConsistencyOption = None,
     area: AreaOption = None,
     extent: ExtentOption = "intersection",
     dtype: DtypeOption = None,
@@ -68,6 +75,7 @@ def info_command(
         tile=tile,
         threads=threads,
         max_memory=read_bytes("--max-memory", max_memory),
+        diffusion=read_diffusion(model, steps, consistency=consistency),
     )
     if as_json:
         put(json.dumps(seen, indent=2, allow_nan=False))

@@ -5,52 +5,64 @@ torch is imported when a method that needs it is used: Brovey starts without it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geosharp.engine.setup import Setup
+from geosharp.engine.setup import Options, Setup
 from geosharp.engine.stream import Job
+from geosharp.errors import PairError, UsageError
 from geosharp.imaging.rules import SizeRules
 from geosharp.raster.brovey import check_brovey
 from geosharp.raster.scene import Scene
 
 if TYPE_CHECKING:
+    import torch
+
+    from geosharp.hfreqdiff.checkpoint import Model
+    from geosharp.hfreqdiff.settings import Diffusion
+    from geosharp.imaging.classic import Moments
     from geosharp.imaging.degradation import Degradation
 
 DEFAULT_METHOD = "glp"
+# What serves a scene that hfreqdiff does not fit.
+FALLBACK_METHOD = "glp"
 # Below this correlation of details a band is said to have little in common with PAN.
 _LITTLE = 0.3
 # MS pixels below which what was learnt is said to be uncertain.
 _ENOUGH = 1000
 # Whole numbers up to here are exact in float32.
 _EXACT = 2**24
+# PAN pixels an MS pixel for which the diffusion model was tried.
+DIFFUSION_RATIOS = (1.5, 6.5)
 
 Tell = Callable[[str], None]
-Weights = Sequence[float]
 
 
 @dataclass(frozen=True)
 class Method:
     """tensors: whether it computes with torch; weighted: whether it takes weights; calibrated: whether it
-    takes a degradation, and MS aligned. check refuses scenes and weights that it cannot work with; make_job
-    decides what is global for the scene, and tells what a user should know."""
+    takes a degradation, and MS aligned; diffuses: whether it takes a diffusion model. check refuses scenes
+    and options that it cannot work with; facts: of what decides its pixels, for the lineage; make_job decides
+    what is global for the scene, and tells what a user should know."""
 
     tensors: bool
     weighted: bool
     calibrated: bool
-    check: Callable[[Scene, Weights | None], None]
-    size_rules: Callable[[Scene, Degradation | None], SizeRules]
+    diffuses: bool
+    check: Callable[[Scene, Options], None]
+    size_rules: Callable[[Scene, Degradation | None, Options], SizeRules]
     make_job: Callable[[Setup, Tell], Job]
+    facts: Callable[[Options], dict[str, object]] = lambda _: {}
 
 
-def _check_brovey(scene: Scene, weights: Weights | None) -> None:
-    check_brovey(scene.pan, scene.ms, len(scene.bands), weights)
+def _check_brovey(scene: Scene, options: Options) -> None:
+    check_brovey(scene.pan, scene.ms, len(scene.bands), options.weights)
 
 
-def _brovey_rules(scene: Scene, degradation: Degradation | None) -> SizeRules:
+def _brovey_rules(scene: Scene, degradation: Degradation | None, options: Options) -> SizeRules:
     # GDAL reads around a tile by itself.
     return SizeRules(1, (0, 0))
 
@@ -68,14 +80,14 @@ def _make_brovey(setup: Setup, tell: Tell) -> Job:
         )
     if scene.value_range is not None and scene.value_range[0] < 0:
         tell("brovey multiplies DN, which for negative ones makes no sense: take another method if there are")
-    return BroveyJob(scene, setup.weights, plan.area, pixels, plan.threads)
+    return BroveyJob(scene, setup.options.weights, plan.area, pixels, plan.threads)
 
 
-def _check_nothing(scene: Scene, weights: Weights | None) -> None:
+def _check_nothing(scene: Scene, options: Options) -> None:
     """Whatever opens as a scene can be fused."""
 
 
-def _injection_rules(scene: Scene, degradation: Degradation | None) -> SizeRules:
+def _injection_rules(scene: Scene, degradation: Degradation | None, options: Options) -> SizeRules:
     from geosharp.engine.tensors import optics_of
     from geosharp.imaging.classic import size_rules
     from geosharp.padm.table import table_degradation
@@ -84,7 +96,18 @@ def _injection_rules(scene: Scene, degradation: Degradation | None) -> SizeRules
 
 
 def _make_injection(setup: Setup, tell: Tell) -> Job:
-    from geosharp.engine.inject import InjectionJob
+    from geosharp.engine.compute import TensorJob
+    from geosharp.engine.tensors import optics_of
+    from geosharp.imaging import classic
+
+    moments = _learn_moments(setup, tell)
+    injection = classic.METHODS[setup.method](moments)
+    optics = optics_of(setup.scene, setup.known_degradation)
+    return TensorJob(setup, moments, lambda pair, target: classic.inject(pair, injection, optics, target))
+
+
+def _learn_moments(setup: Setup, tell: Tell) -> Moments:
+    """The scene's moments, and what a user should know of them."""
     from geosharp.engine.sampling import sample_moments
 
     scene = setup.scene
@@ -100,23 +123,99 @@ def _make_injection(setup: Setup, tell: Tell) -> Job:
                 f"{band.name}: its detail has little in common with PAN's (correlation {correlation:.2f}), "
                 "so it gets little of it"
             )
-    return InjectionJob(setup, moments)
+    return moments
+
+
+def _check_diffusion(scene: Scene, options: Options) -> None:
+    settings = options.settings
+    least, most = DIFFUSION_RATIOS
+    if not all(least <= ratio <= most for ratio in scene.relation.ratio):
+        found = " x ".join(f"{ratio:g}" for ratio in dict.fromkeys(scene.relation.ratio))
+        raise PairError(
+            f"{scene.pan.name} and {scene.ms[0].name}",
+            f"{found} PAN pixels an MS pixel",
+            f"{least:g} to {most:g} of them for hfreqdiff",
+            f"take --method {FALLBACK_METHOD}",
+        )
+    model, _ = _open_model(settings)
+    if settings.draws and model.header.sigma_data is None:
+        raise UsageError(
+            f"--steps {settings.steps}",
+            f"the model {settings.name} gives the mean alone",
+            "a model that has learnt to draw",
+            "take --steps 1, or another --model",
+        )
+
+
+def _diffusion_facts(options: Options) -> dict[str, object]:
+    settings = options.settings
+    model, device = _open_model(settings)
+    drawn = {"seed": settings.seed} if settings.draws else {}
+    return {
+        "model": settings.name,
+        "model_sha256": model.digest,
+        "steps": settings.steps,
+        **drawn,
+        "consistency": settings.consistency,
+        "device": device.type,
+    }
+
+
+def _diffusion_rules(scene: Scene, degradation: Degradation | None, options: Options) -> SizeRules:
+    from geosharp.engine.tensors import optics_of
+    from geosharp.hfreqdiff.sharpen import size_rules
+    from geosharp.padm.table import table_degradation
+
+    settings = options.settings
+    model, _ = _open_model(settings)
+    optics = optics_of(scene, degradation or table_degradation(scene))
+    return size_rules(model.network, optics, settings)
+
+
+def _make_diffusion(setup: Setup, tell: Tell) -> Job:
+    from geosharp.engine.compute import TensorJob
+    from geosharp.engine.tensors import optics_of
+    from geosharp.hfreqdiff.sharpen import Sharpener
+
+    settings, moments = setup.options.settings, _learn_moments(setup, tell)
+    model, device = _open_model(settings)
+    optics = optics_of(setup.scene, setup.known_degradation)
+    return TensorJob(setup, moments, Sharpener(model, optics, moments, settings, device).sharpen)
+
+
+def _open_model(settings: Diffusion) -> tuple[Model, torch.device]:
+    from geosharp.hfreqdiff.models import find_device, open_model
+
+    device = find_device(settings.device)
+    return open_model(settings.model, device), device
 
 
 _INJECTION = Method(
     tensors=True,
     weighted=False,
     calibrated=True,
+    diffuses=False,
     check=_check_nothing,
     size_rules=_injection_rules,
     make_job=_make_injection,
 )
 METHODS = {
+    "hfreqdiff": Method(
+        tensors=True,
+        weighted=False,
+        calibrated=True,
+        diffuses=True,
+        check=_check_diffusion,
+        size_rules=_diffusion_rules,
+        make_job=_make_diffusion,
+        facts=_diffusion_facts,
+    ),
     "exp": replace(_INJECTION, calibrated=False),
     "brovey": Method(
         tensors=False,
         weighted=True,
         calibrated=False,
+        diffuses=False,
         check=_check_brovey,
         size_rules=_brovey_rules,
         make_job=_make_brovey,

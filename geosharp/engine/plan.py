@@ -18,7 +18,7 @@ from geosharp.raster.scene import Scene
 
 MIN_TILE = 64
 _DEFAULT_TILE = 512
-_DEFAULT_MEMORY = 1200 * 2**20
+_DEFAULT_MEMORY = 2400 * 2**20
 # What Python, rasterio and (for tensors) torch take before the first pixel.
 _BASE = 120 * 2**20
 _TORCH = 300 * 2**20
@@ -105,7 +105,7 @@ def make_plan(
     while True:
         strip = _strip(scene, area, size)
         cache = _cache(scene, size, halo, strip)
-        memory = cache + _memory(scene, area, size, halo, dtype, readers, threads, tensors)
+        memory = cache + _memory(scene, area, size, rules, dtype, readers, threads, tensors)
         if memory <= limit or (tile is not None and max_memory is None):
             break
         if tile is not None or size // 2 < max(MIN_TILE, multiple):
@@ -178,13 +178,13 @@ def _memory(
     scene: Scene,
     area: Rect,
     tile: int,
-    halo: tuple[int, int],
+    rules: SizeRules,
     dtype: str,
     readers: int,
     threads: int,
     tensors: bool,
 ) -> int:
-    bands = len(scene.bands)
+    halo, bands = rules.halo, len(scene.bands)
     size_in, size_out = np.dtype(scene.dtype).itemsize, np.dtype(dtype).itemsize
     height, width = min(tile, area.height), min(tile, area.width)
     core = height * width
@@ -192,6 +192,7 @@ def _memory(
     coarse = grown / (scene.relation.ratio[0] * scene.relation.ratio[1])
     patch = grown * np.dtype(scene.pan.dtype).itemsize + coarse * bands * size_in
     work = 4 * (2 * grown + 3 * coarse * bands + 3 * core * bands) if tensors else core * bands * size_out
+    work += rules.work * grown * bands
     done = core * bands * size_out
     ahead = 2 * threads + readers + 1
     held = area.width * _BLOCK * bands * size_out

@@ -1,6 +1,7 @@
 """Diffusion as Karras et al. write it: "Elucidating the design space of diffusion-based models", 2022 (EDM).
 
-x is data plus noise of standard deviation sigma. Knows no network: a `Denoiser` gives the expected data.
+x is data plus noise of standard deviation sigma. Knows no network: a `Denoiser` gives the expected data, of
+all of x, or of its middle if it uses up what is around.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ def scalings(sigma: Tensor, sigma_data: float) -> tuple[Tensor, Tensor, Tensor, 
 def denoise(raw: Raw, x: Tensor, sigma: Tensor, sigma_data: float) -> Tensor:
     """The expected data given x (item, ...), whose noise has standard deviation sigma (item,)."""
     skip, out, into, noise = scalings(sigma, sigma_data)
-    return _like(skip, x) * x + _like(out, x) * raw(_like(into, x) * x, noise)
+    found = raw(_like(into, x) * x, noise)
+    return _like(skip, x) * _middle(x, found) + _like(out, x) * found
 
 
 def draw_sigmas(count: int, sigma_data: float, generator: torch.Generator) -> Tensor:
@@ -60,7 +62,8 @@ def euler(denoiser: Denoiser, noise: Tensor, sigmas: list[float]) -> Tensor:
     """One evaluation a step; noise: standard normal, (item, ...), from which all follows."""
     x = noise * sigmas[0]
     for sigma, following in itertools.pairwise(sigmas):
-        x = torch.lerp(denoiser(x, _full(sigma, x)), x, following / sigma)
+        expected = denoiser(x, _full(sigma, x))
+        x = torch.lerp(expected, _middle(x, expected), following / sigma)
     return x
 
 
@@ -74,8 +77,9 @@ def multistep(denoiser: Denoiser, noise: Tensor, sigmas: list[float]) -> Tensor:
         span = math.log(sigma / following)
         extrapolated = expected
         if before is not None:
-            extrapolated = expected + (expected - before) * (span / (2 * span_before))
-        x = torch.lerp(extrapolated, x, following / sigma)
+            change = expected - _middle(before, expected)
+            extrapolated = expected + change * (span / (2 * span_before))
+        x = torch.lerp(extrapolated, _middle(x, expected), following / sigma)
         before, span_before = expected, span
     return x
 
@@ -92,3 +96,9 @@ def _full(sigma: float, x: Tensor) -> Tensor:
 
 def _like(value: Tensor, x: Tensor) -> Tensor:
     return value.reshape(-1, *(1,) * (x.ndim - 1))
+
+
+def _middle(x: Tensor, like: Tensor) -> Tensor:
+    """The middle of (..., row, col) `x`, as large as `like`."""
+    top, left = ((x.shape[axis] - like.shape[axis]) // 2 for axis in (-2, -1))
+    return x[..., top : top + like.shape[-2], left : left + like.shape[-1]]

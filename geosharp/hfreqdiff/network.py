@@ -3,6 +3,9 @@
 Bands are items of a batch that share weights; what they have in common goes through a mean over bands, so
 that one network serves any number of them in any order. All is convolutions of 3 x 3 at a quarter of PAN's
 resolution, without statistics over space: a pixel depends on no more than `reach` PAN pixels around it.
+Padded, results are as large as the tile, and made up where their context lies outside it: for training.
+Unpadded, every convolution uses up one pixel on each side of what it is given: what comes out is the inner
+part, which depends on nothing but the tile, and the rest is never computed.
 
 Tensors are (scene, band, channel, row, col) outside and (item, channel, row, col) inside, an item being a
 band of a scene, the bands of a scene one after the other.
@@ -12,6 +15,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -56,13 +60,14 @@ class Encoded:
     """What depends on the conditions alone: computed once for a tile, whatever the steps and draws.
 
     features (item, channel, row, col), embedding (item, channel), details: the priors' sub-bands (item,
-    prior * 16, row, col).
+    prior * 16, row, col), which the encoder's margin is still around where nothing is padded.
     """
 
     features: Tensor
     embedding: Tensor
     details: Tensor
     count: int  # bands of a scene
+    padded: bool
 
 
 class HFreqdiff(nn.Module):
@@ -79,7 +84,7 @@ class HFreqdiff(nn.Module):
         self.embed = nn.Sequential(
             nn.Linear(DESCRIPTORS, _EMBEDDING), nn.SiLU(), nn.Linear(_EMBEDDING, _EMBEDDING)
         )
-        self.stem = nn.Conv2d(CHANNELS * subbands.COUNT, a.width, 3, padding=1)
+        self.stem = nn.Conv2d(CHANNELS * subbands.COUNT, a.width, 3)
         self.encoder = Trunk(a.width, a.encoder_blocks, fusion=False)
         self.mean_trunk = Trunk(a.width, a.mean_blocks, a.fusion)
         self.mean_head = Head(a)
@@ -89,37 +94,65 @@ class HFreqdiff(nn.Module):
         self.draw_head = Head(a)
 
     @property
+    def encoder_margin(self) -> int:
+        """PAN pixels on each side of a tile that encoding uses up."""
+        return subbands.BLOCK * (1 + 2 * self.architecture.encoder_blocks)
+
+    @property
+    def mean_margin(self) -> int:
+        """PAN pixels on each side of a tile that its mean lacks: the encoder's and its own."""
+        return self.encoder_margin + _margin(self.mean_trunk)
+
+    @property
+    def draw_margin(self) -> int:
+        """PAN pixels on each side of the noisy residuals that every `draw` uses up."""
+        return _margin(self.draw_trunk)
+
+    @property
     def reach(self) -> int:
         """PAN pixels on each side that a pixel of the mean, or of one step's draw, may depend on."""
-        a = self.architecture
-        convolutions = 1 + 2 * (a.encoder_blocks + max(a.mean_blocks, a.draw_blocks))
-        return subbands.BLOCK * convolutions + subbands.BLOCK - 1
+        # Margins are of whole blocks; a pixel may be at the far side of its own.
+        return max(self.mean_margin, self.encoder_margin + self.draw_margin) + subbands.BLOCK - 1
 
     @property
     def size_rules(self) -> SizeRules:
         """What one step asks of a tile, beside what its conditions need."""
         return SizeRules(subbands.BLOCK, (self.reach, self.reach))
 
-    def encode(self, shown: Tensor, descriptors: Tensor) -> Encoded:
-        """Conditions (scene, band, channel, row, col), sides multiples of 4; descriptors (scene, band, _)."""
+    def encode(self, shown: Tensor, descriptors: Tensor, padded: bool = True) -> Encoded:
+        """Conditions (scene, band, channel, row, col), sides multiples of 4; descriptors (scene, band, _).
+
+        padded: whether `mean` and `draw` are as large as what they are given, or lack their margins.
+        """
+        _check_sides(shown.shape[-2:], 0 if padded else self.encoder_margin)
         count, items = shown.shape[1], shown.flatten(0, 1)
         embedding = self.embed(descriptors.flatten(0, 1))
-        details = items[:, [ADDITIVE, MODULATED]]
-        split = subbands.split(items, self.rotation).contiguous(memory_format=torch.channels_last)
-        features = self.encoder(self.stem(split), None, embedding, count)
-        return Encoded(features, embedding, subbands.split(details, self.rotation), count)
+        split = subbands.split(items, self.rotation)
+        details = torch.cat([split.chunk(CHANNELS, 1)[of] for of in (ADDITIVE, MODULATED)], 1)
+        features = _near(self.stem, split, padded)
+        del split  # It is larger than what follows, and would be there to the end.
+        features = self.encoder(features, None, embedding, count, padded)
+        return Encoded(features, embedding, details, count, padded)
 
     def mean(self, encoded: Encoded) -> Tensor:
-        """The expected truth less the additive prior, in units of the band: (scene, band, row, col)."""
-        features = self.mean_trunk(encoded.features, encoded.features, encoded.embedding, encoded.count)
-        made = self.mean_head(features, encoded.embedding, encoded.details)
-        return MEAN_SCALE * self._joined(made, encoded.count)
+        """The expected truth less the additive prior, in units of the band: (scene, band, row, col).
+
+        Unpadded it is `mean_margin` smaller on each side than what was encoded.
+        """
+        e = encoded
+        sides = [side * subbands.BLOCK for side in e.details.shape[-2:]]
+        _check_sides(sides, 0 if e.padded else self.mean_margin)
+        features = self.mean_trunk(e.features, e.features, e.embedding, e.count, e.padded)
+        made = self.mean_head(features, e.embedding, e.details)
+        return MEAN_SCALE * self._joined(made, e.count)
 
     def draw(self, encoded: Encoded, noisy: Tensor, level: Tensor) -> Tensor:
         """What diffusion calls F: (scene, band, row, col) scaled noisy residuals around the mean -> the same.
 
-        level: (scene,), the logarithm of the noise as diffusion scales it.
+        level: (scene,), the logarithm of the noise as diffusion scales it. The residuals may be of the middle
+        of what was encoded alone; unpadded the result is `draw_margin` smaller than they on each side.
         """
+        _check_sides(noisy.shape[-2:], 0 if encoded.padded else self.draw_margin)
         waves = level[:, None] * torch.exp(
             torch.linspace(math.log(0.5), math.log(16.0), _FREQUENCIES, device=level.device)
         )
@@ -127,8 +160,8 @@ class HFreqdiff(nn.Module):
         embedding = encoded.embedding + noise.repeat_interleave(encoded.count, 0)
         split = subbands.split(noisy.flatten(0, 1)[:, None], self.rotation)
         # Without a ConditionFusionBlock this is where a draw learns of the conditions.
-        features = encoded.features + self.draw_stem(split)
-        features = self.draw_trunk(features, encoded.features, embedding, encoded.count)
+        features = self.draw_stem(split) + _centre(encoded.features, split)
+        features = self.draw_trunk(features, encoded.features, embedding, encoded.count, encoded.padded)
         made = self.draw_head(features, embedding, encoded.details)
         return self._joined(made, encoded.count)
 
@@ -145,12 +178,14 @@ class Trunk(nn.Module):
         self.exchanges = nn.ModuleList(Exchange(width) for _ in range(blocks))
         self.fusions = nn.ModuleList(ConditionFusionBlock(width) for _ in range(blocks if fusion else 0))
 
-    def forward(self, x: Tensor, conditions: Tensor | None, embedding: Tensor, count: int) -> Tensor:
+    def forward(
+        self, x: Tensor, conditions: Tensor | None, embedding: Tensor, count: int, padded: bool
+    ) -> Tensor:
         for number, (exchange, residual) in enumerate(zip(self.exchanges, self.residuals, strict=True)):
             x = exchange(x, count)
             if self.fusions:
                 x = self.fusions[number](x, conditions)
-            x = residual(x, embedding)
+            x = residual(x, embedding, padded)
         return x
 
 
@@ -159,18 +194,21 @@ class Residual(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.first = nn.Conv2d(width, width, 3, padding=1)
+        self.first = nn.Conv2d(width, width, 3)
         self.modulate = nn.Linear(_EMBEDDING, 2 * width)
-        self.second = nn.Conv2d(width, width, 3, padding=1)
+        self.second = nn.Conv2d(width, width, 3)
         with torch.no_grad():
             self.second.weight.mul_(0.2)
 
-    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
+    def forward(self, x: Tensor, embedding: Tensor, padded: bool) -> Tensor:
         gain, offset = self.modulate(embedding)[:, :, None, None].chunk(2, 1)
-        inner = self.first(nn.functional.silu(x))
-        inner = nn.functional.silu(torch.addcmul(offset, inner, 1 + gain))
-        result: Tensor = x + self.second(inner)
-        return result
+        inner = _near(self.first, nn.functional.silu(x), padded)
+        # Where nothing is learnt one piece of memory serves three times.
+        spare = None if torch.is_grad_enabled() else inner
+        inner = torch.addcmul(offset, inner, 1 + gain, out=spare)
+        inner = nn.functional.silu(inner, inplace=spare is not None)
+        made = _near(self.second, inner, padded)
+        return made.add_(_centre(x, made))
 
 
 class Exchange(nn.Module):
@@ -197,7 +235,7 @@ class ConditionFusionBlock(nn.Module):
         self.fuse = _silent(nn.Conv2d(width, width, 1))
 
     def forward(self, x: Tensor, conditions: Tensor) -> Tensor:
-        result: Tensor = x + self.fuse(conditions)
+        result: Tensor = self.fuse(_centre(conditions, x)).add_(x)
         return result
 
 
@@ -237,10 +275,36 @@ class BandAwareModulationBlock(nn.Module):
     def forward(self, made: Tensor, features: Tensor, embedding: Tensor, details: Tensor) -> Tensor:
         gates = self.local(features) + self.overall(embedding)[:, :, None, None]
         own, added, multiplied = (part[:, self.gate_of] for part in gates.chunk(3, 1))
-        first, second = details.chunk(2, 1)
+        first, second = _centre(details, made).chunk(2, 1)
         # Details are in units of the band, what is made in units of MEAN_SCALE.
         result: Tensor = made + own * made + (added * first + multiplied * second) / MEAN_SCALE
         return result
+
+
+def _near(layer: nn.Conv2d, x: Tensor, padded: bool) -> Tensor:
+    """A convolution of 3 x 3: as large as `x`, with zeros around it, or one pixel smaller on each side."""
+    return nn.functional.conv2d(x, layer.weight, layer.bias, padding=int(padded))
+
+
+def _margin(trunk: Trunk) -> int:
+    """PAN pixels on each side that the trunk's convolutions use up."""
+    return subbands.BLOCK * 2 * len(trunk.residuals)
+
+
+def _centre(x: Tensor, like: Tensor) -> Tensor:
+    """The middle of `x`, as large as `like`; no copy."""
+    (height, width), (rows, cols) = x.shape[-2:], like.shape[-2:]
+    top, left = (height - rows) // 2, (width - cols) // 2
+    if min(top, left) < 0 or (height - rows) % 2 or (width - cols) % 2:
+        raise ValueError(f"{rows} x {cols} blocks are not the middle of {height} x {width}")
+    return x[..., top : top + rows, left : left + cols]
+
+
+def _check_sides(sides: Sequence[int], margin: int) -> None:
+    """Raise unless (rows, cols) of PAN pixels are whole blocks, some of which the margin leaves."""
+    if any(side % subbands.BLOCK or side <= 2 * margin for side in sides):
+        needed = f"multiples of {subbands.BLOCK} above {2 * margin}"
+        raise ValueError(f"{sides[0]} x {sides[1]} PAN pixels, where {needed} are needed")
 
 
 def _mean_over_bands(items: Tensor, count: int) -> Tensor:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,8 @@ from typer.testing import CliRunner, Result
 
 import geosharp
 from geosharp.cli import app
+from geosharp.hfreqdiff.checkpoint import load
+from tests.hfreqdiff.made_model import make_model
 from tests.made import ORIGIN, write_raster
 
 
@@ -151,9 +154,13 @@ def geosharp_process(*arguments: object, **options: object) -> subprocess.Popen[
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    # Once with torch.
+    ("how", "method"),
+    [(signal.SIGINT, "exp"), (signal.SIGTERM, "brovey"), (signal.SIGKILL, "brovey")],
+)
 def test_a_killed_run_leaves_nothing_visible_and_the_next_one_cleans(
-    tmp_path: Path, how: signal.Signals
+    tmp_path: Path, how: signal.Signals, method: str
 ) -> None:
     rng = np.random.default_rng(0)
     pan = write_raster(tmp_path / "pan.tif", rng.integers(1, 2000, (1, 1024, 1024)).astype("uint16"))
@@ -162,10 +169,10 @@ def test_a_killed_run_leaves_nothing_visible_and_the_next_one_cleans(
     folder = tmp_path / "results"
     folder.mkdir()
     out = folder / "out.tif"
-    process = geosharp_process("fuse", pan, ms, "-o", out, "--tile", 64, "--threads", 1)
+    process = geosharp_process("fuse", pan, ms, "-o", out, "--tile", 64, "--threads", 1, "--method", method)
     deadline = time.monotonic() + 60
     while not list(folder.iterdir()) and time.monotonic() < deadline and process.poll() is None:
-        time.sleep(0.002)
+        time.sleep(0.01)
     process.send_signal(how)
     _, stderr = process.communicate(timeout=60)
     left = [p.name for p in folder.iterdir()]
@@ -179,7 +186,7 @@ def test_a_killed_run_leaves_nothing_visible_and_the_next_one_cleans(
         assert left == []
     else:
         assert all(name.startswith(".out.tif.") for name in left)
-    assert run("-q", "fuse", pan, ms, "-o", out).exit_code == 0
+    assert run("-q", "fuse", pan, ms, "-o", out, "--method", method).exit_code == 0
     assert [p.name for p in folder.iterdir()] == ["out.tif"]
 
 
@@ -190,3 +197,86 @@ def test_brovey_never_imports_torch(tmp_path: Path, made_pair: tuple[Path, Path]
     )
     command = [sys.executable, "-c", code, *map(str, made_pair), str(tmp_path / "out.tif")]
     assert subprocess.run(command, check=False).returncode == 0
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Names of models in the arguments below, and their files."""
+    folder = tmp_path_factory.mktemp("models")
+    damaged = folder / "damaged.safetensors"
+    damaged.write_bytes(make_model(folder, seed=2).read_bytes()[:-8])
+    return {"model": make_model(folder), "mean": make_model(folder, sigma_data=None), "damaged": damaged}
+
+
+def test_a_models_options_reach_the_result(
+    tmp_path: Path, made_pair: tuple[Path, Path], models: dict[str, Path]
+) -> None:
+    out = tmp_path / "out.tif"
+    result = run(
+        *("fuse", *made_pair, "-o", out, "--method", "hfreqdiff", "--model", models["model"], "--steps", 2),
+        *("--seed", 5, "--consistency", 2, "--device", "cpu", "--calibration", "sensor"),
+        *("--area", "500010,4599900,500110,4599990"),
+    )
+    assert result.exit_code == 0, result.stderr
+    assert "hfreqdiff: 100 x 90 pixels" in result.stderr
+    with rasterio.open(out) as fused:
+        parameters = json.loads(fused.tags()["GEOSHARP_PARAMETERS"])
+    told = {"steps": 2, "seed": 5, "consistency": 2, "device": "cpu", "method": "hfreqdiff"}
+    assert parameters.items() >= told.items()
+    assert parameters["model"] == models["model"].name
+    assert parameters["model_sha256"] == load(models["model"]).digest
+
+
+def test_info_tells_the_plan_of_a_model(made_pair: tuple[Path, Path], models: dict[str, Path]) -> None:
+    def plan(*arguments: object) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(run("info", *made_pair, "--json", *arguments).stdout)["plan"]
+        return found
+
+    glp = plan("--method", "glp", "--tile", 101)
+    chosen = "--method", "hfreqdiff", "--model", models["model"], "--tile", 101
+    mean, draw = plan(*chosen), plan(*chosen, "--steps", 4)
+    assert (glp["tile"], mean["tile"], mean["method"]) == (101, 104, "hfreqdiff")
+    assert glp["halo"] < mean["halo"] < draw["halo"]
+
+
+@pytest.mark.parametrize("command", ["fuse", "evaluate"])
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--steps", "0"], 2, "--steps: 0; needed: a whole number from 1 to 64"),
+        (["--steps", "65"], 2, "--steps: 65"),
+        (["--steps", "1.5"], 2, "--steps"),
+        (["--seed", "-1"], 2, "--seed: -1"),
+        (["--consistency", "-1"], 2, "--consistency: -1"),
+        (["--device", "tpu"], 2, "--device: 'tpu'"),
+        (["--device", "cuda"], 1, "--device cuda: "),
+        (["--model", "no-such"], 2, "--model: 'no-such': no such model and no such file"),
+        (["--model", "{folder}"], 2, "--model: '{folder}': is a folder"),
+        (["--model", "{damaged}"], 1, "{damaged}: no safetensors file, or a damaged one"),
+        (["--model", "{mean}", "--steps", "4"], 2, "--steps 4: the model {mean.name} gives the mean alone"),
+        (["--method", "glp"], 2, "--method: glp, with --model"),
+    ],
+)
+def test_a_model_that_cannot_serve_is_one_line_and_writes_nothing(
+    tmp_path: Path,
+    made_pair: tuple[Path, Path],
+    models: dict[str, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+    arguments: list[str],
+    code: int,
+    message: str,
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    names = {**models, "folder": tmp_path}
+    given = [argument.format(**names) for argument in arguments]
+    target = ["-o", tmp_path / "out.tif"] if command == "fuse" else []
+    # The last of an option counts.
+    chosen = ["--method", "hfreqdiff", "--model", models["model"], *given]
+    result = run(command, *made_pair, *target, *chosen)
+    assert result.exit_code == code
+    assert "Traceback" not in result.stderr
+    assert message.format(**names) in " ".join(result.stderr.split())
+    if result.stderr.startswith("geosharp: "):
+        assert result.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []

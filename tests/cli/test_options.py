@@ -5,9 +5,10 @@ from typing import get_args
 
 import pytest
 
-from geosharp.cli.options import MethodOption, read_bytes, read_list, read_numbers
+from geosharp.cli.options import MethodOption, read_bytes, read_diffusion, read_list, read_numbers
 from geosharp.engine.methods import METHODS
 from geosharp.errors import UsageError
+from geosharp.hfreqdiff.settings import Diffusion
 
 
 def test_the_methods_in_the_help_are_the_methods() -> None:
@@ -35,3 +36,12 @@ def test_lists_are_separated_by_commas() -> None:
     assert read_list(None) is read_numbers("--weights", None) is None
     with pytest.raises(UsageError, match=r"^--weights: 'a,1'"):
         read_numbers("--weights", "a,1")
+
+
+def test_what_is_not_given_of_a_diffusion_is_its_default() -> None:
+    assert read_diffusion(None) is None
+    assert read_diffusion(None, seed=0) == Diffusion()
+    given = read_diffusion("mine.safetensors", 4, 5, 0, "cpu")
+    assert given == Diffusion(model="mine.safetensors", steps=4, seed=5, consistency=0, device="cpu")
+    with pytest.raises(UsageError, match=r"^--steps: 0;"):
+        read_diffusion(None, steps=0)

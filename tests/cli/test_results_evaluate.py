@@ -8,6 +8,7 @@ from typer.testing import CliRunner, Result
 
 from geosharp.cli import app
 from geosharp.quality.scores import METRICS
+from tests.hfreqdiff.made_model import make_model
 from tests.made import make_pair
 
 
@@ -66,3 +67,13 @@ def test_what_cannot_be_scored_is_one_line(
     assert result.stderr.count("\n") == 1
     assert message in result.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_stands_beside_a_classical_method(tmp_path: Path, made_pair: tuple[Path, Path]) -> None:
+    told, model = tmp_path / "scores.json", make_model(tmp_path)
+    chosen = "--method", "glp,hfreqdiff", "--model", model, "--protocol", "full", "--json", told
+    result = run(*made_pair, *chosen, "--calibration", "sensor", "-q")
+    assert result.exit_code == 0, result.stderr
+    rows = [line.split()[0] for line in result.stdout.splitlines() if line.split()]
+    assert [row for row in rows if row in ("glp", "hfreqdiff")] == ["glp", "hfreqdiff"]
+    assert list(json.loads(told.read_text())["protocols"]["full"]) == ["glp", "hfreqdiff"]

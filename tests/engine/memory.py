@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from geosharp.engine.inject import InjectionJob
 from geosharp.engine.methods import METHODS
 from geosharp.engine.plan import Plan
 from geosharp.engine.sampling import sample_moments
-from geosharp.engine.setup import Setup
+from geosharp.engine.setup import Options, Setup
 from geosharp.engine.stream import stream
 from geosharp.imaging.classic import Moments
 from geosharp.padm.table import table_degradation
@@ -36,6 +35,7 @@ class MemoryWriter:
 
 
 FLOATS = Pixels("float32", None, float("nan"))
+PLAIN = Options()
 
 
 def moments_of(scene: Scene) -> Moments:
@@ -49,14 +49,14 @@ def fuse_in_memory(
     tile: int,
     *,
     pixels: Pixels = FLOATS,
-    moments: Moments | None = None,
+    options: Options = PLAIN,
     area: Area | None = None,
 ) -> MemoryWriter:
     """`scene` (or `area` of it) fused by `method` in tiles of `tile` PAN pixels."""
     part = area or Area(scene.area)
-    halo = METHODS[method].size_rules(scene, None).halo
+    halo = METHODS[method].size_rules(scene, None, options).halo
     plan = Plan(part, tile, None, halo, readers=1, threads=2, memory=0, cache=0)
-    job = InjectionJob(Setup(scene, method, pixels, plan), moments or moments_of(scene))
+    job = METHODS[method].make_job(Setup(scene, method, pixels, plan, options), lambda _: None)
     writer = MemoryWriter(
         np.full((len(scene.bands), *part.rect.shape), 0, pixels.dtype), np.zeros(part.rect.shape, bool)
     )

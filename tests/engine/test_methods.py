@@ -1,23 +1,41 @@
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from geosharp.engine.methods import DEFAULT_METHOD, METHODS
+from geosharp.engine.setup import Options
+from geosharp.errors import PairError, ResourceError, UsageError
 from geosharp.fusion import prepare
+from geosharp.hfreqdiff.checkpoint import load
+from geosharp.hfreqdiff.settings import Diffusion
 from geosharp.imaging import classic
+from geosharp.raster.scene import open_scene
+from tests.hfreqdiff.made_model import make_model
 from tests.made import make_pair
 
 
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_model(tmp_path_factory.mktemp("model"))
+
+
 def test_every_classical_method_has_its_name() -> None:
-    assert {name for name, method in METHODS.items() if method.tensors} == set(classic.METHODS)
+    classical = {name for name, method in METHODS.items() if method.tensors and not method.diffuses}
+    assert classical == set(classic.METHODS)
+    assert [name for name, method in METHODS.items() if method.diffuses] == ["hfreqdiff"]
     assert DEFAULT_METHOD in METHODS
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_only_brovey_reads_no_halo_and_takes_weights(made_pair: tuple[Path, Path], method: str) -> None:
-    setup = prepare(*made_pair, method=method)
+def test_only_brovey_reads_no_halo_and_takes_weights(
+    made_pair: tuple[Path, Path], model: Path, method: str
+) -> None:
+    options = Options(diffusion=Diffusion(model=model) if METHODS[method].diffuses else None)
+    setup = prepare(*made_pair, method=method, options=options)
     assert (max(setup.plan.halo) == 0) == METHODS[method].weighted == (method == "brovey")
 
 
@@ -47,3 +65,65 @@ def test_whole_numbers_of_brovey_in_floats_are_noted(made_pair: tuple[Path, Path
 def test_few_pixels_to_learn_from_are_noted(tmp_path: Path) -> None:
     pair = make_pair(tmp_path, pan_shape=(64, 64))
     assert any("only" in note and "uncertain" in note for note in notes("glp", pair))
+
+
+def diffusion(model: Path, **given: Any) -> Options:
+    return Options(diffusion=Diffusion(model=model, **given))
+
+
+def test_hfreqdiff_asks_for_more_than_glp_and_for_more_with_every_step_and_round(
+    made_pair: tuple[Path, Path], model: Path
+) -> None:
+    scene = open_scene(*made_pair)
+    ways: list[dict[str, int]] = [
+        {"steps": 1, "consistency": 0},
+        {"steps": 3, "consistency": 0},
+        {"steps": 3, "consistency": 1},
+    ]
+    rules = [METHODS["hfreqdiff"].size_rules(scene, None, diffusion(model, **way)) for way in ways]
+    assert {one.multiple for one in rules} == {4}
+    halos = [METHODS["glp"].size_rules(scene, None, Options()).halo, *(one.halo for one in rules)]
+    for smaller, larger in pairwise(halos):
+        assert all(one < other for one, other in zip(smaller, larger, strict=True))
+
+
+def test_ratios_that_hfreqdiff_was_not_tried_on_are_refused_before_a_model_is_read(tmp_path: Path) -> None:
+    scene = open_scene(*make_pair(tmp_path, pan_shape=(64, 64), ratio=8))
+    with pytest.raises(PairError, match=r"8 PAN pixels an MS pixel; needed: 1\.5 to 6\.5") as caught:
+        METHODS["hfreqdiff"].check(scene, diffusion(tmp_path / "no such model"))
+    assert caught.value.remedy == "take --method glp"
+    assert scene.pan.name in caught.value.subject
+
+
+def test_draws_of_a_model_that_has_not_learnt_to_are_refused(
+    tmp_path: Path, made_pair: tuple[Path, Path]
+) -> None:
+    scene, mean = open_scene(*made_pair), make_model(tmp_path, sigma_data=None)
+    METHODS["hfreqdiff"].check(scene, diffusion(mean))
+    with pytest.raises(UsageError, match=f"^--steps 4: the model {mean.name} gives the mean alone") as caught:
+        METHODS["hfreqdiff"].check(scene, diffusion(mean, steps=4))
+    assert caught.value.remedy == "take --steps 1, or another --model"
+
+
+def test_a_gpu_that_is_not_there_is_refused(
+    made_pair: tuple[Path, Path], model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    scene = open_scene(*made_pair)
+    METHODS["hfreqdiff"].check(scene, diffusion(model, device="auto"))
+    with pytest.raises(ResourceError, match=r"^--device cuda"):
+        METHODS["hfreqdiff"].check(scene, diffusion(model, device="cuda"))
+
+
+def test_facts_are_what_decides_the_pixels(model: Path) -> None:
+    told = METHODS["hfreqdiff"].facts(diffusion(model, seed=3, consistency=2, device="cpu"))
+    assert told == {
+        "model": model.name,
+        "model_sha256": load(model).digest,
+        "steps": 1,
+        "consistency": 2,
+        "device": "cpu",
+    }
+    drawn = METHODS["hfreqdiff"].facts(diffusion(model, steps=4, seed=3, consistency=2, device="cpu"))
+    assert drawn == told | {"steps": 4, "seed": 3}
+    assert METHODS["glp"].facts(Options()) == {}

@@ -96,3 +96,21 @@ def test_all_follows_from_the_noise(sampler: str) -> None:
     first, second = (SAMPLERS[sampler](gaussian_denoiser, noise, schedule(4, DATA)) for _ in range(2))
     assert torch.equal(first, second)
     assert not torch.equal(first[0], first[1])
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_a_denoiser_that_gives_the_middle_alone_leaves_it_as_it_is(sampler: str, steps: int) -> None:
+    """Every step uses up 2 rows and 1 column on each side."""
+    noise, sigmas = normal(9, 2, 3, 20, 14), schedule(steps, DATA)
+    whole = SAMPLERS[sampler](gaussian_denoiser, noise, sigmas)
+    inner = SAMPLERS[sampler](lambda x, sigma: gaussian_denoiser(x, sigma)[..., 2:-2, 1:-1], noise, sigmas)
+    assert inner.shape == (2, 3, 20 - 4 * steps, 14 - 2 * steps)
+    assert torch.equal(inner, whole[..., 2 * steps : -2 * steps, steps:-steps])
+
+
+def test_what_is_left_of_x_is_its_middle_where_the_network_gives_less() -> None:
+    x, sigma = normal(10, 2, 3, 12, 10), torch.tensor([0.1, 0.4], dtype=torch.float64)
+    whole = denoise(lambda y, _: y.sin(), x, sigma, DATA)
+    inner = denoise(lambda y, _: y.sin()[..., 4:-4, 2:-2], x, sigma, DATA)
+    assert torch.equal(inner, whole[..., 4:-4, 2:-2])

@@ -108,6 +108,93 @@ def test_a_tile_with_that_halo_equals_the_whole() -> None:
     assert float((whole[..., wide, wide] - short).abs().max()) > 1e-4
 
 
+UNPADDED = {
+    "base": replace(PRESETS["base"], width=8),
+    "small": replace(PRESETS["small"], width=8, transform="unshuffle"),
+    "no fusion": replace(PRESETS["small"], width=8, fusion=False),
+    "neither": VARIANTS["neither"],
+}
+
+
+def interior(x: torch.Tensor, margin: int) -> torch.Tensor:
+    return x[..., margin : x.shape[-2] - margin, margin : x.shape[-1] - margin]
+
+
+@pytest.mark.parametrize("name", UNPADDED)
+def test_the_unpadded_mean_is_the_interior_of_the_padded_one(name: str) -> None:
+    network = lively(UNPADDED[name])
+    shown, described = inputs(2 * network.mean_margin + 16)
+    shown = shown[..., 4:-4]  # other rows than columns
+    padded = network.mean(network.encode(shown, described))
+    unpadded = network.mean(network.encode(shown, described, padded=False))
+    assert unpadded.shape[-2:] == (16, 8)
+    assert torch.allclose(unpadded, interior(padded, network.mean_margin), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("draws", [1, 3])
+@pytest.mark.parametrize("name", UNPADDED)
+def test_unpadded_draws_one_after_the_other_are_the_interior_of_padded_ones(name: str, draws: int) -> None:
+    network = lively(UNPADDED[name])
+    start, step = network.encoder_margin, network.draw_margin
+    shown, described = inputs(2 * (start + draws * step) + 16)
+    side = shown.shape[-1]
+    noisy = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(4))
+    padded, unpadded = (network.encode(shown, described, padded) for padded in (True, False))
+    whole, inner = noisy, interior(noisy, start)
+    for level in torch.linspace(0.7, -0.9, draws)[:, None]:
+        whole = (whole + network.draw(padded, whole, level)) / 2
+        inner = (interior(inner, step) + network.draw(unpadded, inner, level)) / 2
+    assert inner.shape[-2:] == (16, 16)
+    assert torch.allclose(inner, interior(whole, start + draws * step), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_margins_are_where_reach_comes_from(name: str) -> None:
+    network = HFreqdiff(PRESETS[name])
+    margins = network.encoder_margin, network.mean_margin, network.draw_margin
+    assert margins == {"base": (20, 60, 24), "small": (12, 36, 16)}[name]
+    assert network.reach == network.mean_margin + 3
+    deep = HFreqdiff(replace(TINY, draw_blocks=4))
+    assert deep.reach == deep.encoder_margin + deep.draw_margin + 3 > deep.mean_margin + 3
+
+
+def test_what_the_margins_leave_nothing_of_is_refused() -> None:
+    network = lively(TINY)
+    needed = 2 * network.mean_margin
+    encoded = network.encode(*inputs(needed), padded=False)
+    with pytest.raises(
+        ValueError, match=f"{needed} x {needed} PAN pixels, where multiples of 4 above {needed}"
+    ):
+        network.mean(encoded)
+    with pytest.raises(ValueError, match=f"above {2 * network.encoder_margin}"):
+        network.encode(*inputs(2 * network.encoder_margin), padded=False)
+    with pytest.raises(ValueError, match=f"above {2 * network.draw_margin}"):
+        network.draw(encoded, torch.zeros(1, 3, *[2 * network.draw_margin] * 2), torch.zeros(1))
+    with pytest.raises(ValueError, match="14 x 14 PAN pixels, where multiples of 4"):
+        network.encode(*inputs(14))
+    # Half a block off the middle, and more than was encoded.
+    for side in (needed - 2 * network.encoder_margin - 4, needed):
+        with pytest.raises(ValueError, match="not the middle"):
+            network.draw(encoded, torch.zeros(1, 3, side, side), torch.zeros(1))
+
+
+def test_inference_spares_memory_and_changes_neither_results_nor_what_was_encoded() -> None:
+    network = lively(TINY).requires_grad_(True)
+    shown, described = inputs(16)
+    noisy = torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(2))
+    learning = network.encode(shown, described)
+    given = [each.detach().clone() for each in (shown, noisy, learning.features, learning.details)]
+    with torch.inference_mode():
+        encoded = network.encode(shown, described)
+        found = [network.mean(encoded), network.draw(encoded, noisy, torch.zeros(1))]
+    for one, other in (
+        *zip(given, (shown, noisy, encoded.features, encoded.details), strict=True),
+        (found[0], network.mean(learning)),
+        (found[1], network.draw(learning, noisy, torch.zeros(1))),
+    ):
+        assert torch.equal(one, other)
+
+
 @pytest.mark.parametrize("name", VARIANTS)
 def test_an_untrained_network_is_the_additive_prior(name: str) -> None:
     network = HFreqdiff(VARIANTS[name])

@@ -1,32 +1,37 @@
-"""The classical methods of imaging.classic as a job for the engine."""
+"""Whatever fuses tensors as a job for the engine."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
+from torch import Tensor
 
 from geosharp.engine.patches import PatchReader
 from geosharp.engine.setup import Setup
 from geosharp.engine.stream import Fused
-from geosharp.engine.tensors import optics_of, spans, to_pair
-from geosharp.imaging.classic import METHODS, Moments, inject
+from geosharp.engine.tensors import spans, to_pair
+from geosharp.imaging.classic import Moments, Pair, Spans
 from geosharp.imaging.computing import computing
 from geosharp.imaging.radiometry import to_dn
 from geosharp.raster.grid import Rect
 from geosharp.raster.pixels import valid_pixels
 from geosharp.raster.scene import Patch
 
+# A tile's centred PAN and MS, and its PAN pixels -> (band, row, col) centred DN on the CPU.
+Fuse = Callable[[Pair, Spans], Tensor]
 
-class InjectionJob:
-    """A classical method with its scene-wide constants, see engine.stream.Job."""
 
-    def __init__(self, setup: Setup, moments: Moments) -> None:
+class TensorJob:
+    """A method with its scene-wide constants, see engine.stream.Job. `fuse` serves any number of threads."""
+
+    def __init__(self, setup: Setup, moments: Moments, fuse: Fuse) -> None:
         self._threads = torch.get_num_threads()
         self._scene = setup.scene
         self._plan = setup.plan
         self._pixels = setup.pixels
-        self._optics = optics_of(setup.scene, setup.known_degradation)
-        self._injection = METHODS[setup.method](moments)
+        self._fuse = fuse
         ms_centres, pan_centre = moments.centres
         self._ms_centres = torch.from_numpy(ms_centres).float()
         self._pan_centre = torch.tensor([pan_centre], dtype=torch.float32)
@@ -47,7 +52,7 @@ class InjectionJob:
             return None
         with computing():
             pair = to_pair(patch, self._ms_centres, self._pan_centre)
-            fused = inject(pair, self._injection, self._optics, spans(tile))
+            fused = self._fuse(pair, spans(tile))
             data = to_dn(fused, self._ms_centres, self._pixels.dtype, self._pixels.limits)
         self._pixels.hide_invalid(data, valid)
         return Fused(data, None if valid is None else np.asarray(valid.all(0)))

@@ -12,15 +12,14 @@ from rasterio.transform import from_origin
 from shapely.geometry import Point
 
 from geosharp.engine import methods
-from geosharp.engine.inject import InjectionJob
 from geosharp.engine.plan import make_plan
-from geosharp.engine.setup import Setup
+from geosharp.engine.setup import Options, Setup
 from geosharp.imaging import classic
 from geosharp.raster.area import Area
 from geosharp.raster.grid import Rect
 from geosharp.raster.pixels import Pixels
 from geosharp.raster.scene import Scene, open_scene
-from tests.engine.memory import fuse_in_memory, moments_of
+from tests.engine.memory import fuse_in_memory
 from tests.made import ORIGIN, make_pair, write_raster
 
 SHAPE = (310, 330)
@@ -69,11 +68,10 @@ def plain_scene(folder: Path, **profile: Any) -> Scene:
 @pytest.mark.parametrize("method", classic.METHODS)
 def test_tiles_of_any_size_give_the_bits_of_the_whole(odd: Scene, method: str) -> None:
     assert odd.relation.ratio[0] == pytest.approx(4.000245)
-    moments = moments_of(odd)
-    whole = fuse_in_memory(odd, method, TILES[-1], moments=moments)
+    whole = fuse_in_memory(odd, method, TILES[-1])
     assert 0.8 < whole.valid.mean() < 1
     for tile in TILES[:-1]:
-        tiled = fuse_in_memory(odd, method, tile, moments=moments)
+        tiled = fuse_in_memory(odd, method, tile)
         np.testing.assert_array_equal(tiled.valid, whole.valid)
         np.testing.assert_array_equal(tiled.data.view(np.uint32), whole.data.view(np.uint32))
 
@@ -208,8 +206,10 @@ def test_the_offset_that_the_grids_state_is_respected(tmp_path: Path) -> None:
 
 
 def test_the_job_reads_what_its_halo_asks_for(odd: Scene) -> None:
-    plan = make_plan(odd, Area(odd.area), methods.METHODS["glp"].size_rules(odd, None), "float32")
-    job = InjectionJob(Setup(odd, "glp", Pixels("float32", None, None), plan), moments_of(odd))
+    rules = methods.METHODS["glp"].size_rules(odd, None, Options())
+    plan = make_plan(odd, Area(odd.area), rules, "float32")
+    setup = Setup(odd, "glp", Pixels("float32", None, None), plan)
+    job = methods.METHODS["glp"].make_job(setup, lambda _: None)
     reader = job.open_reader()
     tile = Rect(128, 64, 64, 64)
     patch = reader.read(tile)

@@ -1,0 +1,63 @@
+"""Models by name: those that ship with geosharp, and files."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+
+from geosharp.errors import ResourceError, UsageError
+from geosharp.hfreqdiff.checkpoint import Model, load
+
+SUFFIX = ".safetensors"
+_PREFIX = "hfreqdiff-"
+# Inside a wheel; in a checkout models/ lies beside the package.
+_PACKAGE = Path(__file__).parents[1]
+_FOLDERS = (_PACKAGE / "models", _PACKAGE.parent / "models")
+
+
+def shipped_models() -> dict[str, Path]:
+    """The models that come with geosharp, by name."""
+    folder = next((folder for folder in _FOLDERS if folder.is_dir()), None)
+    files = [] if folder is None else sorted(folder.glob(f"{_PREFIX}*{SUFFIX}"))
+    return {file.stem.removeprefix(_PREFIX): file for file in files}
+
+
+def find_model(name: str | os.PathLike[str]) -> Path:
+    """The file of a model: of a shipped one by its name, else the path itself."""
+    shipped = shipped_models()
+    if isinstance(name, str) and name in shipped:
+        return shipped[name]
+    path = Path(name)
+    try:
+        if path.is_file():
+            return path
+        found = "is a folder" if path.is_dir() else "no such model and no such file"
+    except OSError as error:
+        found = f"cannot be looked at ({error.strerror})"
+    needed = f"a shipped model ({', '.join(shipped) or 'none is shipped'}) or a {SUFFIX} file"
+    raise UsageError("--model", f"'{path}': {found}", needed, "check the name")
+
+
+def open_model(name: str | os.PathLike[str], device: torch.device) -> Model:
+    """The model of that name on `device`, read once for as long as its file stays as it is."""
+    path = find_model(name).resolve()
+    state = path.stat()
+    return _load(path, (state.st_ino, state.st_mtime_ns, state.st_size), device)
+
+
+@lru_cache(maxsize=4)
+def _load(path: Path, state: tuple[int, int, int], device: torch.device) -> Model:
+    return load(path, device)
+
+
+def find_device(name: str) -> torch.device:
+    """auto: a GPU where there is one that PyTorch can use."""
+    if name == "cuda" and not torch.cuda.is_available():
+        found = "no GPU that PyTorch can use"
+        if torch.version.cuda is None:
+            found = f"this PyTorch ({torch.__version__}) is built without CUDA"
+        raise ResourceError("--device cuda", found, "a GPU and a CUDA build of PyTorch", "take --device cpu")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")

@@ -1,0 +1,52 @@
+"""What a user asks of the diffusion model. Knows no tensors, so that asking costs nothing."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from geosharp.errors import UsageError
+
+DEFAULT_MODEL = "base"
+DEVICES = ("auto", "cpu", "cuda")
+MOST_STEPS = 64
+MOST_CONSISTENCY = 8
+
+
+@dataclass(frozen=True)
+class Diffusion:
+    """model: a shipped one by its name, or a safetensors file; steps: 1 for the mean, more for a draw around
+    it that takes so many; seed: of the draw; consistency: rounds that pull the result to what MS measured;
+    device: auto takes a GPU where there is one. Raises UsageError by the flag."""
+
+    model: str | os.PathLike[str] = DEFAULT_MODEL
+    steps: int = 1
+    seed: int = 0
+    consistency: int = 1
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        _check_whole("--steps", self.steps, 1, MOST_STEPS, "1 gives the mean, 4 a draw with its detail")
+        _check_whole("--seed", self.seed, 0, 2**63 - 1, "take 0")
+        _check_whole(
+            "--consistency", self.consistency, 0, MOST_CONSISTENCY, "0 leaves it out, 1 is the default"
+        )
+        if self.device not in DEVICES:
+            needed = f"one of {', '.join(DEVICES)}"
+            raise UsageError("--device", repr(self.device), needed, "choose one of these")
+
+    @property
+    def draws(self) -> bool:
+        """Whether the result is a draw rather than the mean."""
+        return self.steps > 1
+
+    @property
+    def name(self) -> str:
+        """The model as the user named it."""
+        return Path(self.model).name
+
+
+def _check_whole(flag: str, value: object, least: int, most: int, remedy: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise UsageError(flag, repr(value), f"a whole number from {least} to {most}", remedy)

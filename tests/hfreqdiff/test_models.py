@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from geosharp.errors import InputError, ResourceError, UsageError
+from geosharp.hfreqdiff import models
+from geosharp.hfreqdiff.models import find_device, find_model, open_model, shipped_models
+from tests.hfreqdiff.made_model import make_model
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that models ship in, with two of them and what lies beside them."""
+    folder = tmp_path / "models"
+    folder.mkdir()
+    for name, seed in (("small", 1), ("base", 2)):
+        make_model(folder, seed=seed).rename(folder / f"hfreqdiff-{name}.safetensors")
+    (folder / "hfreqdiff-base.md").write_text("a card")
+    (folder / "other.safetensors").write_bytes(b"")
+    monkeypatch.setattr(models, "_FOLDERS", (tmp_path / "no wheel", folder))
+    return folder
+
+
+def test_models_that_ship_go_by_their_names(shipped: Path) -> None:
+    assert list(shipped_models()) == ["base", "small"]
+    assert find_model("small") == shipped / "hfreqdiff-small.safetensors"
+    base, small = (open_model(name, CPU) for name in ("base", "small"))
+    assert base.digest != small.digest
+
+
+def test_a_wheels_own_models_come_first(
+    shipped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models, "_FOLDERS", (tmp_path, shipped))
+    assert shipped_models() == {}
+
+
+def test_any_other_file_goes_by_its_path(
+    shipped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = make_model(tmp_path)
+    assert find_model(file) == find_model(str(file)) == file
+    # What looks like a name is one first; a path is a path.
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(file, "base")
+    assert find_model("base") == shipped / "hfreqdiff-base.safetensors"
+    assert find_model(Path("base")) == Path("base")
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("huge", "'huge': no such model and no such file"),
+        ("models", "'models': is a folder"),
+        ("", "'.': is a folder"),
+        ("x" * 5000, "cannot be looked at"),
+    ],
+)
+def test_what_is_no_model_is_refused_with_the_names_there_are(
+    shipped: Path, monkeypatch: pytest.MonkeyPatch, name: str, found: str
+) -> None:
+    monkeypatch.chdir(shipped.parent)
+    with pytest.raises(UsageError, match=found) as caught:
+        find_model(name)
+    assert caught.value.subject == "--model"
+    assert caught.value.needed == "a shipped model (base, small) or a .safetensors file"
+
+
+def test_where_nothing_ships_a_file_still_serves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models, "_FOLDERS", (tmp_path / "no",))
+    assert find_model(make_model(tmp_path)).is_file()
+    with pytest.raises(UsageError, match="none is shipped"):
+        find_model("base")
+
+
+def test_a_damaged_file_is_named(tmp_path: Path) -> None:
+    file = make_model(tmp_path)
+    whole = file.read_bytes()
+    for content in (b"", whole[:-100], whole[100:]):
+        file.write_bytes(content)
+        with pytest.raises(InputError, match="damaged") as caught:
+            open_model(file, CPU)
+        assert caught.value.subject == str(file)
+
+
+def test_a_model_is_read_once_while_its_file_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = make_model(tmp_path)
+    first = open_model(file, CPU)
+    monkeypatch.chdir(tmp_path)
+    assert open_model(str(file), CPU) is first
+    assert open_model(file.name, CPU) is first
+
+
+@pytest.mark.parametrize("dated", ["now", "as before"])
+def test_a_file_that_was_replaced_is_read_anew(tmp_path: Path, dated: str) -> None:
+    file, other = (make_model(tmp_path, seed=seed) for seed in (0, 1))
+    first, stat = open_model(file, CPU), file.stat()
+    assert other.stat().st_size == stat.st_size
+    if dated == "as before":
+        os.utime(other, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    expected = open_model(other, CPU).digest
+    other.replace(file)
+    assert open_model(file, CPU).digest == expected != first.digest
+
+
+def test_one_name_in_two_folders_is_two_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    digests = []
+    for seed in (0, 1):
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        make_model(folder, seed=seed).rename(folder / "mine.safetensors")
+        monkeypatch.chdir(folder)
+        digests.append(open_model("mine.safetensors", CPU).digest)
+    assert digests[0] != digests[1]
+
+
+def test_without_a_gpu_cuda_is_refused_by_name_and_auto_is_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert find_device("auto") == find_device("cpu") == CPU
+    for built_for, found in ((None, "built without CUDA"), ("12.8", "no GPU that PyTorch can use")):
+        monkeypatch.setattr(torch.version, "cuda", built_for)
+        with pytest.raises(ResourceError, match=f"^--device cuda: .*{found}") as caught:
+            find_device("cuda")
+        assert caught.value.remedy == "take --device cpu"
+
+
+def test_a_gpu_is_taken_unless_the_cpu_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert [find_device(name).type for name in ("auto", "cuda", "cpu")] == ["cuda", "cuda", "cpu"]

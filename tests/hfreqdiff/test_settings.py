@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from geosharp.errors import UsageError
+from geosharp.hfreqdiff.settings import DEVICES, MOST_CONSISTENCY, MOST_STEPS, Diffusion
+
+
+@pytest.mark.parametrize(
+    ("given", "flag"),
+    [
+        ({"steps": 0}, "--steps: 0"),
+        ({"steps": MOST_STEPS + 1}, "--steps: 65"),
+        ({"steps": True}, "--steps: True"),
+        ({"steps": 1.5}, "--steps: 1.5"),
+        ({"seed": -1}, "--seed: -1"),
+        ({"seed": 2**63}, "--seed: 9223372036854775808"),
+        ({"consistency": -1}, "--consistency: -1"),
+        ({"consistency": MOST_CONSISTENCY + 1}, "--consistency: 9"),
+        ({"device": "tpu"}, "--device: 'tpu'"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_its_flag(given: dict[str, Any], flag: str) -> None:
+    with pytest.raises(UsageError, match=f"^{flag};") as caught:
+        Diffusion(**given)
+    assert caught.value.needed
+    assert caught.value.remedy
+
+
+def test_what_can_be_is_taken() -> None:
+    for device in DEVICES:
+        Diffusion(steps=MOST_STEPS, seed=2**63 - 1, consistency=MOST_CONSISTENCY, device=device)
+    assert [Diffusion(steps=steps).draws for steps in (1, 2)] == [False, True]
+
+
+def test_a_model_goes_by_its_last_name() -> None:
+    names = [Diffusion(model=model).name for model in ("base", "some/mine.safetensors", Path("there/a.b"))]
+    assert names == ["base", "mine.safetensors", "a.b"]
