@@ -10,6 +10,9 @@ import pytest
 # A PROJ of the machine's own is not the one in rasterio's wheel; they must be gone before rasterio loads.
 for name in ("PROJ_DATA", "PROJ_LIB"):
     os.environ.pop(name, None)
+# One thread, as many as the engine gives torch: more wait for each other by spinning, which on cores that
+# others use takes many times as long as the small tensors of tests. To be set before torch loads.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 DATA_VARIABLE = "GEOSHARP_DATA"
 

@@ -39,16 +39,18 @@ def write_raster(path: Path, data: np.ndarray, **profile: Any) -> Path:
 def texture(shape: tuple[int, int], seed: int = 0, scales: tuple[int, ...] = (1, 3, 8, 24)) -> np.ndarray:
     """A float32 image in [0, 1] with detail at every scale."""
     rng = np.random.default_rng(seed)
-    rows, cols = (np.arange(size, dtype=np.float32) for size in shape)
-    image = np.outer(np.sign(np.sin(rows / 17)), np.sign(np.sin(cols / 13)))
+    rows, cols = (np.arange(size, dtype=np.float64) for size in shape)
+    # All is a sum of products of a row's term and a column's: one product of matrices.
+    down, right = [np.sign(np.sin(rows / 17))], [np.sign(np.sin(cols / 13))]
     for scale in scales:
         for angle, phase in rng.uniform(0, 2 * np.pi, (4, 2)):
-            # A plane wave as outer products: the sine of a sum of row and column angles.
+            # A plane wave, the sine of a sum of row and column angles.
             along, across = np.cos(angle) * rows / scale + phase, np.sin(angle) * cols / scale
-            waves = np.outer(np.sin(along), np.cos(across)) + np.outer(np.cos(along), np.sin(across))
-            image += np.float32(np.sqrt(scale)) * waves
+            down += [np.sqrt(scale) * np.sin(along), np.sqrt(scale) * np.cos(along)]
+            right += [np.cos(across), np.sin(across)]
+    image = np.array(down, np.float32).T @ np.array(right, np.float32)
     low, high = image.min(), image.max()
-    return ((image - low) / (high - low)).astype(np.float32)
+    return (image - low) / (high - low)
 
 
 def make_pair(

@@ -1,6 +1,7 @@
-"""The verbs with the sensor's table: what a scene tells of itself takes a second to learn.
+"""The verbs with the sensor's table and glp: what a scene tells of itself takes a second to learn, and the
+network another to compute.
 
-Most tests do not look at what it changes."""
+Most tests do not look at what they change."""
 
 from __future__ import annotations
 
@@ -8,6 +9,6 @@ from functools import partial
 
 import geosharp
 
-fuse = partial(geosharp.fuse, calibration="sensor")
+fuse = partial(geosharp.fuse, method="glp", calibration="sensor")
 report = partial(geosharp.report, calibration="sensor")
 evaluate = partial(geosharp.evaluate, calibration="sensor")

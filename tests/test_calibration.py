@@ -155,20 +155,23 @@ def test_what_cannot_be_told_falls_back_on_the_table_and_says_so(tmp_path: Path)
 
 
 @pytest.mark.parametrize("method", ["glp", "gsa", "glp-hpm"])
-def test_fusing_takes_the_kernel_and_the_shift(scene: Scene, tmp_path: Path, method: str) -> None:
+def test_fusing_takes_the_kernel_and_the_shift(
+    scene: Scene, saved: Path, tmp_path: Path, method: str
+) -> None:
     def fused(name: str, **given: object) -> np.ndarray:
         return read(geosharp.fuse(*names(scene), tmp_path / f"{name}.tif", method=method, **given).path)  # type: ignore[arg-type]
 
-    auto, unaligned, table = fused("auto"), fused("still", align=False), fused("table", calibration="sensor")
+    learnt, unaligned = (fused(f"{align}", calibration=saved, align=align) for align in (True, False))
+    table = fused("table", calibration="sensor")
     # Sharper and at its place, the bands are together nearest to PAN.
     truth = read(Path(scene.pan.name))[0]
     inside = np.s_[16:-16, 16:-16]
     likeness = [
         np.corrcoef(image.mean(0)[inside].ravel(), truth[inside].ravel())[0, 1]
-        for image in (auto, unaligned, table)
+        for image in (learnt, unaligned, table)
     ]
     assert likeness[0] > max(likeness[1:]) + 0.0003
-    assert auto.shape == unaligned.shape == table.shape
+    assert learnt.shape == unaligned.shape == table.shape
 
 
 def test_the_lineage_tells_how_it_was_calibrated(

@@ -60,7 +60,7 @@ def test_used_bits_count_the_sign(tmp_path: Path, low: int, high: int, bits: int
 
 @pytest.mark.parametrize(("nodata", "told"), [("nan", "nan"), ("-inf", "-inf"), (None, None), (-1.0, -1.0)])
 def test_no_data_is_json_whatever_it_is(tmp_path: Path, nodata: float | str | None, told: object) -> None:
-    pan, ms = make_pair(tmp_path, dtype="float32")
+    pan, ms = make_pair(tmp_path, pan_shape=(64, 64), dtype="float32")
     with rasterio.open(ms, "r+") as raster:
         raster.nodata = None if nodata is None else float(nodata)
     seen = json.loads(json.dumps(inspect(pan, ms), allow_nan=False))

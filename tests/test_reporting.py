@@ -28,7 +28,7 @@ from tests.quick import evaluate, fuse, report
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    return make_pair(tmp_path_factory.mktemp("pair"), pan_shape=(448, 576))
+    return make_pair(tmp_path_factory.mktemp("pair"), pan_shape=(320, 416))
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +132,7 @@ def test_holes_of_the_result_count_for_no_method(
 ) -> None:
     with rasterio.open(fused) as raster:
         image = raster.read()
-    image[:, :200, :] = 0
+    image[:, :100, :] = 0
     holed = write_raster(tmp_path / "holed.tif", image, nodata=0, photometric="MINISBLACK")
     report(holed, *pair, tmp_path / "report.html")
     common, alone = (
@@ -149,11 +149,11 @@ def test_a_part_of_a_scene_is_reported_as_that_part(
     tmp_path: Path, pair: tuple[Path, Path], shown: list[ReportData]
 ) -> None:
     x, y = ORIGIN
-    part = fuse(*pair, tmp_path / "part.tif", method="gsa", area=(x + 9, y - 448, x + 576, y - 200)).path
+    part = fuse(*pair, tmp_path / "part.tif", method="gsa", area=(x + 9, y - 320, x + 416, y - 100)).path
     report(part, *pair, tmp_path / "part.html")
-    assert shown[0].views[0].rect == Rect(200, 9, 248, 567)
+    assert shown[0].views[0].rect == Rect(100, 9, 220, 407)
     (picture,) = shown[0].views[0].layers[-1].pictures.values()
-    assert picture.shape == (3, 248, 567)
+    assert picture.shape == (3, 220, 407)
 
 
 def test_a_large_scene_is_decimated_and_sampled(
@@ -176,7 +176,7 @@ def test_a_large_scene_is_decimated_and_sampled(
     assert all(len(window.layers) == 5 for window in windows)
     assert "4 windows of 128 x 128" in data.scores[0].note
     assert "the scene is large" in data.maps[0].note
-    assert done[-1].pixels == done[-1].total_pixels == 448 * 576 + 3 * 4 * 128**2
+    assert done[-1].pixels == done[-1].total_pixels == 320 * 416 + 3 * 4 * 128**2
     assert [each.pixels for each in done] == sorted(each.pixels for each in done)
 
 
@@ -226,7 +226,7 @@ def test_what_is_refused_is_refused_before_any_work(
 
 
 def test_nothing_valid_is_said_and_writes_nothing(tmp_path: Path, pair: tuple[Path, Path]) -> None:
-    empty = np.zeros((4, 448, 576), np.uint16)
+    empty = np.zeros((4, 320, 416), np.uint16)
     blank = write_raster(tmp_path / "blank.tif", empty, nodata=0, photometric="MINISBLACK")
     with pytest.raises(PairError, match="not one pixel that is valid in all three"):
         report(blank, *pair, tmp_path / "report.html")
@@ -264,7 +264,7 @@ def test_a_seam_in_a_result_is_found(
 ) -> None:
     with rasterio.open(fused) as raster:
         image, tags = raster.read().astype(np.float32), raster.tags()
-    rows, cols = np.arange(448) // 128, np.arange(576) // 128
+    rows, cols = np.arange(320) // 128, np.arange(416) // 128
     image += 0.05 * np.ptp(image) * ((rows[:, None] + cols) % 2)
     seamed = write_raster(tmp_path / "seamed.tif", image, transform=from_origin(*ORIGIN, 1, 1))
     with rasterio.open(seamed, "r+") as raster:

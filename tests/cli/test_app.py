@@ -52,7 +52,7 @@ def test_want_of_memory_is_one_line(
         raise MemoryError
 
     monkeypatch.setitem(METHODS, "glp", type("Greedy", (), {**vars(METHODS["glp"]), "make_job": fail}))
-    result = run("fuse", *made_pair, "-o", tmp_path / "out.tif")
+    result = run("fuse", *made_pair, "-m", "glp", "-o", tmp_path / "out.tif")
     assert result.exit_code == 1
     assert result.stderr.startswith("geosharp: memory: none left for tiles of 512")
     assert list(tmp_path.iterdir()) == []

@@ -46,7 +46,7 @@ def test_the_path_goes_to_stdout_and_the_rest_to_stderr(tmp_path: Path, made_pai
     result = run("fuse", *made_pair, "-o", out)
     assert result.exit_code == 0
     assert result.stdout == f"{out}\n"
-    assert "glp: 256 x 256 pixels" in result.stderr
+    assert "hfreqdiff: 256 x 256 pixels" in result.stderr
 
 
 @pytest.mark.parametrize("where", ["before", "after"])

@@ -10,7 +10,7 @@ import pytest
 import rasterio
 from rasterio.errors import NotGeoreferencedWarning
 
-from geosharp.demo import demo
+from geosharp.demo import demo, show
 from geosharp.errors import OutputError, UsageError
 from geosharp.quality.metrics import ergas, psnr, sam
 
@@ -24,7 +24,7 @@ def test_the_result_beats_interpolation_and_the_scores_are_those_of_the_files(tm
     ):
         assert (fused.crs, fused.transform) == (truth.crs, truth.transform)
         assert (ms.shape, ms.res, ms.descriptions) == ((64, 64), (2.0, 2.0), ("blue", "green", "red", "nir"))
-        ours = shown.scores["glp"]
+        ours = shown.scores["hfreqdiff"]
         assert ours.psnr == psnr(truth.read(), fused.read())
         assert ours.sam == sam(truth.read(), fused.read())
         assert ours.ergas == ergas(truth.read(), fused.read(), 4)
@@ -58,6 +58,15 @@ def test_what_is_there_is_kept(tmp_path: Path) -> None:
         demo(tmp_path, size=256)
     assert [p.name for p in tmp_path.iterdir()] == ["ms.tif"]
     assert (tmp_path / "ms.tif").read_bytes() == b"mine"
+
+
+def test_the_size_that_is_its_own_is_one_it_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(shape: tuple[int, int], seed: int) -> None:
+        raise InterruptedError(f"{shape}")
+
+    monkeypatch.setattr(show, "make_scene", stop)
+    with pytest.raises(InterruptedError, match="1024, 1024"):
+        demo(tmp_path / "demo")
 
 
 @pytest.mark.parametrize("size", [0, 255, 258, 10_000])

@@ -138,3 +138,10 @@ def test_weights_that_are_no_numbers_are_refused(saved: Path) -> None:
 def test_a_gpu_that_is_not_there_is_refused(saved: Path) -> None:
     with pytest.raises(ResourceError, match="Choose --device cpu"):
         load(saved, "cuda")
+
+
+def test_a_checkpoint_is_as_readable_as_any_new_file(tmp_path: Path) -> None:
+    plain, path = tmp_path / "plain", tmp_path / "model.safetensors"
+    plain.write_bytes(b"")
+    save(path, HFreqdiff(TINY), None, {})
+    assert path.stat().st_mode == plain.stat().st_mode

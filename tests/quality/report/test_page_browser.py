@@ -100,11 +100,14 @@ def look(page: Browser) -> np.ndarray:
             return raster.read((1, 2, 3)).astype(int)
 
 
-def tint(page: Browser, row: float, col: float) -> int:
-    """Which of red, green and blue prevails around a PAN pixel of the whole scene."""
-    x, y = place(page, row, col)
-    around = look(page)[:, round(y) - 3 : round(y) + 4, round(x) - 3 : round(x) + 4]
-    return int(np.argmax(around.mean((1, 2))))
+def tints(page: Browser) -> tuple[int, int]:
+    """Which of red, green and blue prevails left and right in the whole scene, around two PAN pixels."""
+    screen = look(page)
+    left, right = (
+        int(np.argmax(screen[:, round(y) - 3 : round(y) + 4, round(x) - 3 : round(x) + 4].mean((1, 2))))
+        for x, y in (place(page, 200, col) for col in (40, 280))
+    )
+    return left, right
 
 
 def split(page: Browser) -> int:
@@ -163,14 +166,14 @@ def test_a_foreign_script_does_not_run_and_the_console_says_so(page: Browser) ->
 
 
 def test_dragging_the_divider_changes_the_picture(page: Browser) -> None:
-    assert [tint(page, 200, col) for col in (40, 280)] == [RED, BLUE]
+    assert tints(page) == (RED, BLUE)
     before = look(page)
     left, top, width, height = locate(page, "#divider")
     start = left + width / 2, top + height / 2
     page.drag(start, (start[0] - 100, start[1] + 9), place(page, 128, 10))
-    assert [tint(page, 200, col) for col in (40, 280)] == [BLUE, BLUE]
+    assert tints(page) == (BLUE, BLUE)
     page.drag(place(page, 128, 10), place(page, 128, 310))
-    assert [tint(page, 200, col) for col in (40, 280)] == [RED, RED]
+    assert tints(page) == (RED, RED)
     assert (look(page) != before).any(0).mean() > 0.1
     assert table(page) == []  # dragging is no click
 
@@ -188,16 +191,16 @@ def test_arrows_move_the_divider(page: Browser, where: str) -> None:
 def test_the_ends_of_the_divider_show_one_layer(page: Browser) -> None:
     focus(page, "#divider")
     page.press("End")
-    assert [tint(page, 200, col) for col in (40, 280)] == [RED, RED]
+    assert tints(page) == (RED, RED)
     page.press("Home")
-    assert [tint(page, 200, col) for col in (40, 280)] == [BLUE, BLUE]
+    assert tints(page) == (BLUE, BLUE)
 
 
 def test_blinking_shows_one_whole_layer_after_the_other(page: Browser) -> None:
     shown = []
     for _ in range(3):
         page.press("b")
-        shown.append((tint(page, 200, 40), tint(page, 200, 280)))
+        shown.append(tints(page))
     assert shown == [(RED, RED), (BLUE, BLUE), (RED, RED)]
     page.press("c")
     assert split(page) == 50
@@ -211,7 +214,7 @@ def test_any_layer_can_stand_on_either_side(page: Browser) -> None:
             side,
             title,
         )
-    assert tint(page, 200, 40) == BLUE
+    assert tints(page)[0] == BLUE
     x, y = place(page, 200, 280)
     red, green, blue = look(page)[:, round(y), round(x)]
     assert max(red, green, blue) - min(red, green, blue) <= 6
@@ -219,11 +222,11 @@ def test_any_layer_can_stand_on_either_side(page: Browser) -> None:
 
 def test_colours_are_switched_by_button_and_key(page: Browser) -> None:
     press_button(page, "#renderings button:nth-child(2)")
-    assert [tint(page, 200, col) for col in (40, 280)] == [GREEN, GREEN]
+    assert tints(page) == (GREEN, GREEN)
     pressed = "return [...document.querySelectorAll('#renderings button')].map((b) => b.ariaPressed)"
     assert page.run(pressed) == ["false", "true"]
     page.press("t")
-    assert [tint(page, 200, col) for col in (40, 280)] == [RED, BLUE]
+    assert tints(page) == (RED, BLUE)
     assert page.run(pressed) == ["true", "false"]
 
 
