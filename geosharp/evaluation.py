@@ -114,9 +114,7 @@ def evaluate(
     names = list(METHODS) if methods is None else list(methods)
     _check(protocol, names, files)
     check_choice(calibration)
-    options = Options(diffusion=diffusion)
-    if diffusion is not None and not any(METHODS[name].diffuses for name in names):
-        choose_options(names[0] if names else "exp", diffusion=diffusion)
+    options = choose_options(names, diffusion=diffusion)
     scene = open_scene(pan, ms, bands=bands, sensor=sensor)
     if methods is None:
         names = [name for name in names if _fits(name, scene, options, on_note)]

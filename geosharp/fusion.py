@@ -17,6 +17,7 @@ from geosharp.engine.plan import Limits, Plan, make_plan
 from geosharp.engine.setup import Options, Setup
 from geosharp.engine.stream import ProgressCallback, stream
 from geosharp.errors import PairError, UsageError
+from geosharp.hfreqdiff.models import find_model
 from geosharp.hfreqdiff.settings import Diffusion
 from geosharp.raster.area import Area, find_area
 from geosharp.raster.content import fused_content, fused_pixels
@@ -104,7 +105,7 @@ def fuse(
     inputs = _names(pan, ms)
     check_target(Path(out), overwrite=overwrite, inputs=inputs)
     _check_calibration(method, calibration)
-    options = choose_options(method, weights, diffusion)
+    options = choose_options([method], weights, diffusion)
     setup = prepare(
         pan,
         ms,
@@ -278,18 +279,23 @@ def check_method(method: str) -> None:
 
 
 def choose_options(
-    method: str, weights: Sequence[float] | None = None, diffusion: Diffusion | None = None
+    methods: Sequence[str], weights: Sequence[float] | None = None, diffusion: Diffusion | None = None
 ) -> Options:
-    """What is asked of a method; what it has no use for is refused."""
-    check_method(method)
-    if diffusion is not None and not METHODS[method].diffuses:
-        found = f"{method}, with --model, --steps, --seed, --consistency or --device"
-        remedy = f"leave these out: {method} has no use for them"
-        raise UsageError("--method", found, "hfreqdiff", remedy)
-    if weights is not None and not METHODS[method].weighted:
+    """What is asked of methods; what none of them has a use for is refused."""
+    for method in methods:
+        check_method(method)
+    named = ", ".join(methods) or "no method"
+    if not isinstance(diffusion, Diffusion | None):
+        raise UsageError("diffusion", repr(diffusion), "a geosharp.Diffusion", "write Diffusion(model=...)")
+    if diffusion is not None:
+        if not any(METHODS[method].diffuses for method in methods):
+            found = f"{named}, with --model, --steps, --seed, --consistency or --device"
+            raise UsageError("--method", found, "hfreqdiff", f"leave these out: of no use for {named}")
+        find_model(diffusion.model)
+    if weights is not None and not any(METHODS[method].weighted for method in methods):
         taking = ", ".join(name for name, other in METHODS.items() if other.weighted)
         remedy = "leave --weights out: others learn theirs"
-        raise UsageError("--weights", f"weights for {method}", f"--method {taking}", remedy)
+        raise UsageError("--weights", f"weights for {named}", f"--method {taking}", remedy)
     return Options(weights, diffusion)
 
 

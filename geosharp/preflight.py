@@ -50,7 +50,7 @@ def inspect(
         tile=tile,
         threads=threads,
         max_memory=max_memory,
-        options=choose_options(method, diffusion=diffusion),
+        options=choose_options([method], diffusion=diffusion),
     )
     scene = setup.scene
     pan_range, ms_range = _value_ranges(scene)

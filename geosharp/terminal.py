@@ -96,10 +96,10 @@ class Terminal:
 
     def fused(self, result: FuseResult) -> None:
         height, width = result.grid.shape
-        rate = height * width / 1e6 / max(result.seconds, 1e-9)
+        rate = _format_rate(height * width, result.seconds)
         self.say(
             "done",
-            f"{result.method}: {width} x {height} pixels in {result.seconds:.1f} s ({rate:.1f} MPix/s)",
+            f"{result.method}: {width} x {height} pixels in {result.seconds:.1f} s ({rate})",
             path=str(result.path),
             seconds=round(result.seconds, 3),
             tiles=result.tiles,
@@ -293,7 +293,12 @@ def _file_line(file: dict[str, Any]) -> str:
 
 def _rate(p: Progress) -> str:
     """What is learnt from a sample has none."""
-    return f"{p.pixels / 1e6 / max(p.seconds, 1e-9):.1f} MPix/s" if p.stage != "calibrate" else ""
+    return _format_rate(p.pixels, p.seconds) if p.stage != "calibrate" else ""
+
+
+def _format_rate(pixels: int, seconds: float) -> str:
+    rate = pixels / 1e6 / max(seconds, 1e-9)
+    return f"{rate:.1f} MPix/s" if rate >= 1 else f"{rate:.2f} MPix/s"
 
 
 def _plain_lines(put: Callable[[str], None]) -> ProgressCallback:

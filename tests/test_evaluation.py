@@ -261,7 +261,7 @@ def test_a_model_that_does_not_fit_is_left_out_unless_it_is_asked_for_by_name(tm
 
 
 def test_a_model_for_methods_without_one_is_refused(pair: tuple[Path, Path]) -> None:
-    with pytest.raises(UsageError, match=r"^--method: glp, with --model"):
+    with pytest.raises(UsageError, match=r"^--method: glp, exp, with --model"):
         evaluate(*pair, methods=["glp", "exp"], diffusion=Diffusion())
-    with pytest.raises(UsageError, match=r"^--method: exp, with"):
+    with pytest.raises(UsageError, match=r"^--method: no method, with"):
         evaluate(*pair, methods=[], fused="x.tif", diffusion=Diffusion())

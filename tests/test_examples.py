@@ -64,9 +64,13 @@ def test_brovey_is_as_exact(tmp_path: Path, script: object, monkeypatch: pytest.
 
 def test_tiling_script_finds_no_tile(made_pair: tuple[Path, Path]) -> None:
     lines = run("tiling", *made_pair).splitlines()
-    assert len(lines) == 1 + 5 * 2
+    assert len(lines) == 1 + 6 * 2
     for line in lines[1:]:
-        assert line.split()[-9:].count("0.0e+00") == 3, line
+        if line.startswith("hfreqdiff float32"):
+            # Convolutions add in another order in tiles of another size.
+            assert all(float(most) < 1e-3 for most in line.split()[4::3]), line
+        else:
+            assert line.split()[-9:].count("0.0e+00") == 3, line
 
 
 @pytest.mark.parametrize("ratio", [1.5, 3.0])

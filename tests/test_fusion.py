@@ -655,3 +655,8 @@ def test_a_diffusion_for_a_method_without_one_is_refused(
     with pytest.raises(UsageError, match=f"^--method: {method}, with --model, .*; needed: hfreqdiff"):
         fuse(*made_pair, tmp_path / "out.tif", method=method, diffusion=Diffusion())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_settings_of_another_kind_are_refused(tmp_path: Path, made_pair: tuple[Path, Path]) -> None:
+    with pytest.raises(UsageError, match="Diffusion"):
+        geosharp.fuse(*made_pair, tmp_path / "out.tif", diffusion="base")  # type: ignore[arg-type]

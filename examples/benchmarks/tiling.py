@@ -48,11 +48,11 @@ def differing(
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as temporary:
-        print(f"{'':8} {'type':8} " + " ".join(f"{f'tile {tile}':>22}" for tile in TILES[:-1]))
+        print(f"{'':9} {'type':8} " + " ".join(f"{f'tile {tile}':>22}" for tile in TILES[:-1]))
         for fused_by in METHODS:
             for kind in (None, "float32"):
                 found = differing(Path(sys.argv[1]), Path(sys.argv[2]), fused_by, kind, Path(temporary))
                 cells = (
                     f"{share:.1e} by {most:.2g}" for tile, (share, most) in found.items() if tile != TILES[-1]
                 )
-                print(f"{fused_by:8} {kind or 'of MS':8} " + " ".join(f"{cell:>22}" for cell in cells))
+                print(f"{fused_by:9} {kind or 'of MS':8} " + " ".join(f"{cell:>22}" for cell in cells))

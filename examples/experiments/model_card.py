@@ -92,8 +92,8 @@ def write_card(path: Path, bench: str, native: str) -> str:
 def _purpose(model: Model) -> str:
     drawn = "" if model.header.sigma_data is None else ", and draws around it"
     return (
-        "Fuses PAN and MS of any sensor and any number of bands: the mean of what MS lacks beside a classical\n"
-        f"method's result{drawn}."
+        "Fuses PAN and MS of any sensor and any number of bands: the mean of what MS lacks beside what a\n"
+        f"classical method injects{drawn}."
     )
 
 

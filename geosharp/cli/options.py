@@ -67,7 +67,7 @@ ModelOption = Annotated[
     typer.Option(
         "--model",
         metavar="NAME|FILE",
-        help="Of hfreqdiff: base, small (faster), or a safetensors file. base by default.",
+        help="Of hfreqdiff: base, which is shipped and the default, or a safetensors file.",
         rich_help_panel="Model",
     ),
 ]

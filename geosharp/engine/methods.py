@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from geosharp.imaging.classic import Moments
     from geosharp.imaging.degradation import Degradation
 
-DEFAULT_METHOD = "glp"
+DEFAULT_METHOD = "hfreqdiff"
 # What serves a scene that hfreqdiff does not fit.
 FALLBACK_METHOD = "glp"
 # Below this correlation of details a band is said to have little in common with PAN.
@@ -135,7 +135,7 @@ def _check_diffusion(scene: Scene, options: Options) -> None:
             f"{scene.pan.name} and {scene.ms[0].name}",
             f"{found} PAN pixels an MS pixel",
             f"{least:g} to {most:g} of them for hfreqdiff",
-            f"take --method {FALLBACK_METHOD}",
+            f"take --method {FALLBACK_METHOD}, without options of the model",
         )
     model, _ = _open_model(settings)
     if settings.draws and model.header.sigma_data is None:

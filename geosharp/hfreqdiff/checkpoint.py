@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as to_bytes
 
 from geosharp.errors import InputError, ResourceError
 from geosharp.hfreqdiff.network import Architecture, HFreqdiff
@@ -53,14 +53,15 @@ def save(path: Path, network: HFreqdiff, sigma_data: float | None, facts: Mappin
         "format": FORMAT,
         "version": __version__,
         "architecture": dataclasses.asdict(network.architecture),
-        "size_rules": dataclasses.asdict(rules),
+        "size_rules": {"multiple": rules.multiple, "halo": rules.halo},
         "sigma_data": sigma_data,
         "facts": dict(facts),
     }
     state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     beside = path.with_name(f".{path.name}.part")
     try:
-        save_file(state, beside, {_ENTRY: json.dumps(header, allow_nan=False)})
+        # As bytes: safetensors' own file is closed to all but its owner.
+        beside.write_bytes(to_bytes(state, {_ENTRY: json.dumps(header, allow_nan=False)}))
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)

@@ -1,15 +1,21 @@
-"""Models by name: those that ship with geosharp, and files."""
+"""Models by name: those that ship with geosharp, and files.
+
+torch is imported when a model is read: a wrong name is refused at once.
+"""
 
 from __future__ import annotations
 
 import os
 from functools import lru_cache
 from pathlib import Path
-
-import torch
+from typing import TYPE_CHECKING
 
 from geosharp.errors import ResourceError, UsageError
-from geosharp.hfreqdiff.checkpoint import Model, load
+
+if TYPE_CHECKING:
+    import torch
+
+    from geosharp.hfreqdiff.checkpoint import Model
 
 SUFFIX = ".safetensors"
 _PREFIX = "hfreqdiff-"
@@ -50,14 +56,22 @@ def open_model(name: str | os.PathLike[str], device: torch.device) -> Model:
 
 @lru_cache(maxsize=4)
 def _load(path: Path, state: tuple[int, int, int], device: torch.device) -> Model:
+    from geosharp.hfreqdiff.checkpoint import load
+
     return load(path, device)
 
 
 def find_device(name: str) -> torch.device:
     """auto: a GPU where there is one that PyTorch can use."""
+    import torch
+
     if name == "cuda" and not torch.cuda.is_available():
         found = "no GPU that PyTorch can use"
         if torch.version.cuda is None:
             found = f"this PyTorch ({torch.__version__}) is built without CUDA"
         raise ResourceError("--device cuda", found, "a GPU and a CUDA build of PyTorch", "take --device cpu")
-    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+    if name == "cpu" or not torch.cuda.is_available():
+        return torch.device("cpu")
+    # Its ten bits of mantissa would make results depend on the device.
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    return torch.device("cuda")

@@ -10,7 +10,7 @@ from geosharp.errors import UsageError
 
 DEFAULT_MODEL = "base"
 DEVICES = ("auto", "cpu", "cuda")
-MOST_STEPS = 64
+MOST_STEPS = 16
 MOST_CONSISTENCY = 8
 
 
@@ -27,6 +27,11 @@ class Diffusion:
     device: str = "auto"
 
     def __post_init__(self) -> None:
+        model: object = self.model
+        if not isinstance(model, str | os.PathLike) or not os.fspath(model):
+            raise UsageError(
+                "--model", repr(self.model), "a name or a file", f"{DEFAULT_MODEL} is the default"
+            )
         _check_whole("--steps", self.steps, 1, MOST_STEPS, "1 gives the mean, 4 a draw with its detail")
         _check_whole("--seed", self.seed, 0, 2**63 - 1, "take 0")
         _check_whole(

@@ -243,7 +243,7 @@ def test_info_tells_the_plan_of_a_model(made_pair: tuple[Path, Path], models: di
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["--steps", "0"], 2, "--steps: 0; needed: a whole number from 1 to 64"),
+        (["--steps", "0"], 2, "--steps: 0; needed: a whole number from 1 to 16"),
         (["--steps", "65"], 2, "--steps: 65"),
         (["--steps", "1.5"], 2, "--steps"),
         (["--seed", "-1"], 2, "--seed: -1"),

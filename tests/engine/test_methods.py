@@ -91,7 +91,7 @@ def test_ratios_that_hfreqdiff_was_not_tried_on_are_refused_before_a_model_is_re
     scene = open_scene(*make_pair(tmp_path, pan_shape=(64, 64), ratio=8))
     with pytest.raises(PairError, match=r"8 PAN pixels an MS pixel; needed: 1\.5 to 6\.5") as caught:
         METHODS["hfreqdiff"].check(scene, diffusion(tmp_path / "no such model"))
-    assert caught.value.remedy == "take --method glp"
+    assert caught.value.remedy == "take --method glp, without options of the model"
     assert scene.pan.name in caught.value.subject
 
 

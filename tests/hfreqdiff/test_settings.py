@@ -13,7 +13,7 @@ from geosharp.hfreqdiff.settings import DEVICES, MOST_CONSISTENCY, MOST_STEPS, D
     ("given", "flag"),
     [
         ({"steps": 0}, "--steps: 0"),
-        ({"steps": MOST_STEPS + 1}, "--steps: 65"),
+        ({"steps": MOST_STEPS + 1}, "--steps: 17"),
         ({"steps": True}, "--steps: True"),
         ({"steps": 1.5}, "--steps: 1.5"),
         ({"seed": -1}, "--seed: -1"),
@@ -21,6 +21,8 @@ from geosharp.hfreqdiff.settings import DEVICES, MOST_CONSISTENCY, MOST_STEPS, D
         ({"consistency": -1}, "--consistency: -1"),
         ({"consistency": MOST_CONSISTENCY + 1}, "--consistency: 9"),
         ({"device": "tpu"}, "--device: 'tpu'"),
+        ({"model": ""}, "--model: ''"),
+        ({"model": None}, "--model: None"),
     ],
 )
 def test_what_cannot_be_is_refused_by_its_flag(given: dict[str, Any], flag: str) -> None:
