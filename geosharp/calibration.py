@@ -19,7 +19,7 @@ from geosharp.raster.output.text import (
     write_bytes,
     write_text,
 )
-from geosharp.raster.scene import Scene, open_scene
+from geosharp.raster.scene import Scene, name_inputs, open_scene
 from geosharp.raster.source import FilePath
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def calibrate(
     out: a JSON to write, which `fuse`, `evaluate` and `report` take; plot: a PNG that shows it. align:
     whether MS may lie elsewhere than the geotransforms say. Raises a GeosharpError that says what to do.
     """
-    check_files(out, plot, overwrite=overwrite, inputs=_names(pan, ms))
+    check_files(out, plot, overwrite=overwrite, inputs=name_inputs(pan, ms))
     scene = open_scene(pan, ms, bands=bands, sensor=sensor)
     calibration = learn_scene(scene, align=align, progress=progress)
     save(calibration, scene, out, plot, overwrite=overwrite)
@@ -129,7 +129,7 @@ def save(
     overwrite: bool = False,
 ) -> None:
     """Write the calibration of `scene` to `out`, and a picture of it to `plot`, where they are wanted."""
-    inputs = [file for source in (scene.pan, *scene.ms) for file in source.files]
+    inputs = scene.files
     check_files(out, plot, overwrite=overwrite, inputs=inputs)
     if plot is not None:
         from geosharp.padm.figure import draw_figure
@@ -254,7 +254,3 @@ def _fit(calibration: Calibration, scene: Scene, name: str) -> Calibration:
             "calibrate this scene (geosharp calibrate)",
         )
     return replace(calibration, bands=tuple(by_name[band] for band in wanted))
-
-
-def _names(pan: FilePath, ms: FilePath | Sequence[FilePath]) -> list[str]:
-    return [os.fspath(name) for name in (pan, *([ms] if isinstance(ms, str | os.PathLike) else ms))]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -27,7 +26,7 @@ from geosharp.raster.output import OutputFormat, SceneWriter, check_target
 from geosharp.raster.output.creation import check_creation
 from geosharp.raster.output.preview import check_preview, write_preview
 from geosharp.raster.pixels import Pixels
-from geosharp.raster.scene import Scene, open_scene
+from geosharp.raster.scene import Scene, name_inputs, open_scene
 from geosharp.raster.source import FilePath
 from geosharp.version import __version__
 
@@ -102,8 +101,8 @@ def fuse(
     # What can be refused without a look at the scene is refused first.
     form = OutputFormat(cog=cog, overviews=overviews, mask=mask, creation=creation or {})
     check_creation(form)
-    inputs = _names(pan, ms)
-    check_target(Path(out), overwrite=overwrite, inputs=inputs)
+    named = name_inputs(pan, ms)
+    check_target(Path(out), overwrite=overwrite, inputs=named)
     _check_calibration(method, calibration)
     options = choose_options([method], weights, diffusion)
     setup = prepare(
@@ -123,7 +122,7 @@ def fuse(
     )
     scene, method = setup.scene, setup.method
     # A VRT or URI names other files than it is called; none of them may be replaced.
-    inputs += [file for source in (scene.pan, *scene.ms) for file in source.files]
+    inputs = [*named, *scene.files]
     check_target(Path(out), overwrite=overwrite, inputs=inputs)
     quick_look = None if preview is None else Path(preview)
     if quick_look is not None:
@@ -141,7 +140,7 @@ def fuse(
     chosen |= METHODS[method].facts(options)
     # No argument that decides pixels, but whoever looks for seams must know where they would be.
     chosen["tile"] = setup.plan.tile
-    lineage = _lineage(scene, method, _names(pan, ms), extent, chosen)
+    lineage = _lineage(scene, method, named, extent, chosen)
     notes = _Notes(on_note)
     for note in preliminary_notes(setup):
         notes.add(note)
@@ -337,10 +336,6 @@ class _Notes:
         self.told.append(text)
         if self._tell is not None:
             self._tell(text)
-
-
-def _names(pan: FilePath, ms: FilePath | Sequence[FilePath]) -> list[str]:
-    return [os.fspath(name) for name in (pan, *([ms] if isinstance(ms, str | os.PathLike) else ms))]
 
 
 def _nothing_valid(scene: Scene) -> PairError:

@@ -12,9 +12,10 @@ from geosharp.engine.patches import PatchReader
 from geosharp.engine.setup import Setup
 from geosharp.engine.stream import Fused
 from geosharp.engine.tensors import spans, to_pair
-from geosharp.imaging.classic import Moments, Pair, Spans
+from geosharp.imaging.classic import Moments, Pair
 from geosharp.imaging.computing import computing
 from geosharp.imaging.radiometry import to_dn
+from geosharp.imaging.resample import Spans
 from geosharp.raster.grid import Rect
 from geosharp.raster.pixels import valid_pixels
 from geosharp.raster.scene import Patch

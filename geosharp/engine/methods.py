@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from geosharp.hfreqdiff.checkpoint import Model
     from geosharp.hfreqdiff.settings import Diffusion
-    from geosharp.imaging.classic import Moments
+    from geosharp.imaging.classic import Moments, Optics
     from geosharp.imaging.degradation import Degradation
 
 DEFAULT_METHOD = "hfreqdiff"
@@ -88,21 +88,26 @@ def _check_nothing(scene: Scene, options: Options) -> None:
 
 
 def _injection_rules(scene: Scene, degradation: Degradation | None, options: Options) -> SizeRules:
-    from geosharp.engine.tensors import optics_of
     from geosharp.imaging.classic import size_rules
+
+    return size_rules(_find_optics(scene, degradation))
+
+
+def _find_optics(scene: Scene, degradation: Degradation | None) -> Optics:
+    """Those of the sensor's table as long as nothing is learnt."""
+    from geosharp.engine.tensors import optics_of
     from geosharp.padm.table import table_degradation
 
-    return size_rules(optics_of(scene, degradation or table_degradation(scene)))
+    return optics_of(scene, degradation or table_degradation(scene))
 
 
 def _make_injection(setup: Setup, tell: Tell) -> Job:
     from geosharp.engine.compute import TensorJob
-    from geosharp.engine.tensors import optics_of
     from geosharp.imaging import classic
 
     moments = _learn_moments(setup, tell)
     injection = classic.METHODS[setup.method](moments)
-    optics = optics_of(setup.scene, setup.known_degradation)
+    optics = _find_optics(setup.scene, setup.degradation)
     return TensorJob(setup, moments, lambda pair, target: classic.inject(pair, injection, optics, target))
 
 
@@ -162,24 +167,20 @@ def _diffusion_facts(options: Options) -> dict[str, object]:
 
 
 def _diffusion_rules(scene: Scene, degradation: Degradation | None, options: Options) -> SizeRules:
-    from geosharp.engine.tensors import optics_of
     from geosharp.hfreqdiff.sharpen import size_rules
-    from geosharp.padm.table import table_degradation
 
     settings = options.settings
     model, _ = _open_model(settings)
-    optics = optics_of(scene, degradation or table_degradation(scene))
-    return size_rules(model.network, optics, settings)
+    return size_rules(model.network, _find_optics(scene, degradation), settings)
 
 
 def _make_diffusion(setup: Setup, tell: Tell) -> Job:
     from geosharp.engine.compute import TensorJob
-    from geosharp.engine.tensors import optics_of
     from geosharp.hfreqdiff.sharpen import Sharpener
 
     settings, moments = setup.options.settings, _learn_moments(setup, tell)
     model, device = _open_model(settings)
-    optics = optics_of(setup.scene, setup.known_degradation)
+    optics = _find_optics(setup.scene, setup.degradation)
     return TensorJob(setup, moments, Sharpener(model, optics, moments, settings, device).sharpen)
 
 

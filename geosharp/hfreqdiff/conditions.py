@@ -7,29 +7,31 @@ scenes in batches with the functions that inference uses.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from geosharp.imaging.classic import Moments, Optics, Pair, cut, degraded_pan, ms_spans_around
+from geosharp.imaging.classic import (
+    DARKEST,
+    MAX_MODULATION,
+    MODULATED_ABOVE,
+    Moments,
+    Optics,
+    Pair,
+    cut,
+    degraded_pan,
+    ms_spans_around,
+)
 from geosharp.imaging.holes import fill_holes
-from geosharp.imaging.resample import Span, nyquist_sigma, upsample
-
-Spans = tuple[Span, Span]
+from geosharp.imaging.resample import Spans, nyquist_sigma, upsample
 
 # Channels of the conditions, each (row, col) on PAN's grid.
 UP, ADDITIVE, MODULATED, LOW, DETAIL = range(5)
 CHANNELS = 5
 # Numbers that describe a band of a scene, see `describe`.
 DESCRIPTORS = 6
-# Modulation by more than this is PAN noise over a dark background; below this share of the band's mean, PAN's
-# low resolution is. As imaging.classic has it.
-_MAX_MODULATION = 8.0
-_DARKEST = 0.05
-# Correlation of details from which a band is modulated rather than added to.
-_MODULATED_FROM = 0.3
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,9 @@ class Constants:
     low_scale: Tensor
     correlation: Tensor
     detail_correlation: Tensor
+
+    def to(self, device: torch.device) -> Constants:
+        return Constants(*(getattr(self, field.name).to(device) for field in fields(self)))
 
 
 def constants_of(moments: Moments) -> Constants:
@@ -98,11 +103,11 @@ def assemble(up: Tensor, pan: Tensor, low: Tensor, constants: Constants) -> Tens
     )
     detail = pan - low
     added = correlation * detail / low_scale
-    modulated = (level > 0) & (detail_correlation > _MODULATED_FROM)
+    modulated = (level > 0) & (detail_correlation > MODULATED_ABOVE)
     # PAN, matched to the band, over its own low resolution.
     dark = torch.where(modulated, level, scale) * low_scale / scale
-    quotient = detail / torch.maximum(low + dark, _DARKEST * dark)
-    factor = quotient.clamp(-1.0, _MAX_MODULATION - 1.0)
+    quotient = detail / torch.maximum(low + dark, DARKEST * dark)
+    factor = quotient.clamp(-1.0, MAX_MODULATION - 1.0)
     multiplied = torch.where(modulated, (up + level) * factor / scale, added)
     return torch.stack([up / scale, added, multiplied, low / low_scale, detail / low_scale], -3)
 

@@ -13,6 +13,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from geosharp.imaging.resample import middle
+
 Denoiser = Callable[[Tensor, Tensor], Tensor]
 # (x, sigma (item,)) -> what EDM calls F; see `denoise`.
 Raw = Callable[[Tensor, Tensor], Tensor]
@@ -34,7 +36,7 @@ def denoise(raw: Raw, x: Tensor, sigma: Tensor, sigma_data: float) -> Tensor:
     """The expected data given x (item, ...), whose noise has standard deviation sigma (item,)."""
     skip, out, into, noise = scalings(sigma, sigma_data)
     found = raw(_like(into, x) * x, noise)
-    return _like(skip, x) * _middle(x, found) + _like(out, x) * found
+    return _like(skip, x) * middle(x, found.shape) + _like(out, x) * found
 
 
 def draw_sigmas(count: int, sigma_data: float, generator: torch.Generator) -> Tensor:
@@ -63,7 +65,7 @@ def euler(denoiser: Denoiser, noise: Tensor, sigmas: list[float]) -> Tensor:
     x = noise * sigmas[0]
     for sigma, following in itertools.pairwise(sigmas):
         expected = denoiser(x, _full(sigma, x))
-        x = torch.lerp(expected, _middle(x, expected), following / sigma)
+        x = torch.lerp(expected, middle(x, expected.shape), following / sigma)
     return x
 
 
@@ -77,9 +79,9 @@ def multistep(denoiser: Denoiser, noise: Tensor, sigmas: list[float]) -> Tensor:
         span = math.log(sigma / following)
         extrapolated = expected
         if before is not None:
-            change = expected - _middle(before, expected)
+            change = expected - middle(before, expected.shape)
             extrapolated = expected + change * (span / (2 * span_before))
-        x = torch.lerp(extrapolated, _middle(x, expected), following / sigma)
+        x = torch.lerp(extrapolated, middle(x, expected.shape), following / sigma)
         before, span_before = expected, span
     return x
 
@@ -96,9 +98,3 @@ def _full(sigma: float, x: Tensor) -> Tensor:
 
 def _like(value: Tensor, x: Tensor) -> Tensor:
     return value.reshape(-1, *(1,) * (x.ndim - 1))
-
-
-def _middle(x: Tensor, like: Tensor) -> Tensor:
-    """The middle of (..., row, col) `x`, as large as `like`."""
-    top, left = ((x.shape[axis] - like.shape[axis]) // 2 for axis in (-2, -1))
-    return x[..., top : top + like.shape[-2], left : left + like.shape[-1]]

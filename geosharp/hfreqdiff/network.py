@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from geosharp.hfreqdiff import subbands
 from geosharp.hfreqdiff.conditions import ADDITIVE, CHANNELS, DESCRIPTORS, MODULATED
+from geosharp.imaging.resample import middle
 from geosharp.imaging.rules import SizeRules
 
 # The standard deviation of what is missing from the prior, in units of the band.
@@ -294,10 +295,9 @@ def _margin(trunk: Trunk) -> int:
 def _centre(x: Tensor, like: Tensor) -> Tensor:
     """The middle of `x`, as large as `like`; no copy."""
     (height, width), (rows, cols) = x.shape[-2:], like.shape[-2:]
-    top, left = (height - rows) // 2, (width - cols) // 2
-    if min(top, left) < 0 or (height - rows) % 2 or (width - cols) % 2:
+    if height < rows or width < cols or (height - rows) % 2 or (width - cols) % 2:
         raise ValueError(f"{rows} x {cols} blocks are not the middle of {height} x {width}")
-    return x[..., top : top + rows, left : left + cols]
+    return middle(x, like.shape)
 
 
 def _check_sides(sides: Sequence[int], margin: int) -> None:

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import math
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from geosharp.hfreqdiff.checkpoint import Model
-from geosharp.hfreqdiff.conditions import CHANNELS, Constants, base, conditions, constants_of, describe
+from geosharp.hfreqdiff.conditions import CHANNELS, base, conditions, constants_of, describe
 from geosharp.hfreqdiff.diffusion import denoise, multistep, schedule
 from geosharp.hfreqdiff.network import Encoded, HFreqdiff
 from geosharp.hfreqdiff.settings import Diffusion
 from geosharp.hfreqdiff.subbands import BLOCK
 from geosharp.imaging import classic, consistency
-from geosharp.imaging.classic import Moments, Optics, Pair, Spans, cut
+from geosharp.imaging.classic import Moments, Optics, Pair, cut
 from geosharp.imaging.noise import normal_noise
-from geosharp.imaging.resample import Span
+from geosharp.imaging.resample import Span, Spans, grow, middle
 from geosharp.imaging.rules import SizeRules
 
 # How many copies of conditions and of features are held at once, at most.
@@ -34,9 +34,7 @@ class Sharpener:
         self._optics, self._settings, self._device = optics, settings, device
         constants = constants_of(moments)
         self._described = describe(optics, constants)[None].to(device)
-        self._constants = Constants(
-            *(getattr(constants, field.name).to(device) for field in fields(constants))
-        )
+        self._constants = constants.to(device)
 
     def sharpen(self, pair: Pair, target: Spans) -> Tensor:
         """(band, row, col) centred DN of PAN pixels `target`, undefined where PAN or MS is invalid."""
@@ -44,7 +42,8 @@ class Sharpener:
         rounds = self._settings.consistency
         wanted = target
         if rounds:
-            wanted = _grow(target, [rounds * reach for reach in consistency.context(self._optics)])
+            rows, cols = consistency.context(self._optics)
+            wanted = grow(target, (rounds * rows, rounds * cols))
         spans = _align(wanted)
         fused = self._fuse(pair, spans) * self._constants.scale[:, None, None]
         if rounds:
@@ -55,13 +54,15 @@ class Sharpener:
 
     def _fuse(self, pair: Pair, spans: Spans) -> Tensor:
         """(band, row, col) in units of the bands, on `spans` that begin and end at multiples of BLOCK."""
-        encoded_spans = _grow(spans, [_trunk_margin(self._network, self._settings)] * 2)
-        seen = _grow(encoded_spans, [self._network.encoder_margin] * 2)
+        trunk, encoder = _trunk_margin(self._network, self._settings), self._network.encoder_margin
+        encoded_spans = grow(spans, (trunk, trunk))
+        seen = grow(encoded_spans, (encoder, encoder))
         shown = conditions(pair, self._optics, self._constants, seen)[None]
         encoded = self._network.encode(shown, self._described, padded=False)
-        fused = _inner(base(shown), spans) + _inner(self._network.mean(encoded), spans)
+        shape = [span.stop - span.start for span in spans]
+        fused = middle(base(shown), shape) + middle(self._network.mean(encoded), shape)
         if self._settings.draws:
-            fused = fused + _inner(self._draw(encoded, encoded_spans), spans)
+            fused = fused + middle(self._draw(encoded, encoded_spans), shape)
         return fused[0]
 
     def _draw(self, encoded: Encoded, spans: Spans) -> Tensor:
@@ -94,24 +95,10 @@ def _trunk_margin(network: HFreqdiff, settings: Diffusion) -> int:
     return max(network.mean_margin - network.encoder_margin, drawn)
 
 
-def _grow(spans: Spans, margins: list[int]) -> Spans:
-    rows, cols = (
-        Span(span.start - margin, span.stop + margin) for span, margin in zip(spans, margins, strict=True)
-    )
-    return rows, cols
-
-
 def _align(spans: Spans) -> Spans:
     """The smallest spans around these that begin and end at multiples of BLOCK."""
     rows, cols = (Span(span.start // BLOCK * BLOCK, -(-span.stop // BLOCK) * BLOCK) for span in spans)
     return rows, cols
-
-
-def _inner(x: Tensor, spans: Spans) -> Tensor:
-    """The middle of (..., row, col) `x`, as large as `spans`."""
-    rows, cols = (span.stop - span.start for span in spans)
-    top, left = (x.shape[-2] - rows) // 2, (x.shape[-1] - cols) // 2
-    return x[..., top : top + rows, left : left + cols]
 
 
 def _on(device: torch.device, pair: Pair) -> Pair:

@@ -22,16 +22,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from geosharp.imaging.holes import FILL_REACH, fill_holes
-from geosharp.imaging.resample import UP_RADIUS, Axis, Gain, Span, degrade_valid, down_radius, upsample
+from geosharp.imaging.resample import UP_RADIUS, Axis, Gain, Span, Spans, degrade_valid, down_radius, upsample
 from geosharp.imaging.rules import SizeRules
 
 Floats = NDArray[np.float64]
-Spans = tuple[Span, Span]
 
 # Share of a kernel from which what it meets of PAN stands for all of it; less is filled from the rim.
 _LEAST = 0.1
-# Modulation by more than this is PAN noise over a dark background.
-_MAX_MODULATION = 8.0
+# Modulation by more than this is PAN noise over a dark background; below this share of the band's mean, PAN's
+# low resolution is.
+MAX_MODULATION, DARKEST = 8.0, 0.05
+# Correlation of details above which a band is modulated rather than added to.
+MODULATED_ABOVE = 0.3
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,7 @@ def glp_hpm(moments: Moments) -> Injection:
     spread = np.sqrt(np.maximum(np.diag(moments.cov), 0))
     gains = np.divide(spread[:b], spread[b : 2 * b], out=np.zeros(b), where=spread[b : 2 * b] > 0)
     means = moments.means[:b]
-    modulated = (means > 0) & (moments.detail_correlation() > 0.3)
+    modulated = (means > 0) & (moments.detail_correlation() > MODULATED_ABOVE)
     gains = np.where(modulated, gains, _regression_gains(moments))
     return Injection(gains, levels=np.where(modulated, means, np.nan))
 
@@ -246,10 +248,10 @@ def _modulate(
             fused.add_(pan - coarse[kernel], alpha=gain)
             continue
         dark = level / gain
-        # PAN over its low resolution; below a twentieth of the mean that would be noise.
-        floor = (coarse[kernel] + dark).clamp_(min=0.05 * dark)
+        # PAN over its low resolution.
+        floor = (coarse[kernel] + dark).clamp_(min=DARKEST * dark)
         quotient = (pan - coarse[kernel]).div_(floor).add_(1.0)
-        fused.add_(level).mul_(quotient.clamp_(0.0, _MAX_MODULATION)).sub_(level)
+        fused.add_(level).mul_(quotient.clamp_(0.0, MAX_MODULATION)).sub_(level)
     return result
 
 

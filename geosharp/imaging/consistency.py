@@ -15,9 +15,9 @@ import math
 import torch
 from torch import Tensor
 
-from geosharp.imaging.classic import Optics, Pair, Spans, cut
+from geosharp.imaging.classic import Optics, Pair, cut
 from geosharp.imaging.degradation import degrade_bands
-from geosharp.imaging.resample import UP_RADIUS, Axis, Span, down_radius, upsample
+from geosharp.imaging.resample import UP_RADIUS, Axis, Span, Spans, down_radius, grow, upsample
 
 # Share of a kernel that must lie on valid pixels of the fused image. Less of it meets other ground than the
 # sensor saw: beside no-data the misfit would be one of content, and correcting by it worse than not to.
@@ -45,7 +45,7 @@ def back_project(
     rows, cols = context(optics)
     valid = _valid(pair, fused_spans, optics.axes)
     for left in reversed(range(steps)):
-        part = _grow(target, left * rows, left * cols)
+        part = grow(target, (left * rows, left * cols))
         fused = _correct(fused, fused_spans, valid, pair, optics, part)
         valid = None if valid is None else cut(valid, fused_spans, part)
         fused_spans = part
@@ -102,9 +102,3 @@ def _ms_spans_under(target: Spans, axes: tuple[Axis, Axis]) -> Spans:
         first, last = ((at + 0.5 - axis.offset) / axis.ratio - 0.5 for at in (span.start, span.stop - 1))
         spans.append(Span(math.floor(first - UP_RADIUS) + 1, math.ceil(last + UP_RADIUS)))
     return spans[0], spans[1]
-
-
-def _grow(spans: Spans, rows: int, cols: int) -> Spans:
-    """`spans` and so many pixels more on each side."""
-    top, left = spans
-    return Span(top.start - rows, top.stop + rows), Span(left.start - cols, left.stop + cols)

@@ -9,9 +9,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from geosharp.imaging.resample import Axis, Gain, Span, degrade_valid, down_radius
-
-Spans = tuple[Span, Span]
+from geosharp.imaging.resample import Axis, Gain, Spans, degrade_valid, down_radius
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ comes out with the same bits whichever tile it is computed in.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -40,6 +41,22 @@ class Span:
 
     start: int
     stop: int
+
+
+Spans = tuple[Span, Span]  # along (rows, cols)
+
+
+def grow(spans: Spans, margins: tuple[int, int]) -> Spans:
+    """`spans` and so many pixels more on each side, (rows, cols)."""
+    (top, left), (rows, cols) = spans, margins
+    return Span(top.start - rows, top.stop + rows), Span(left.start - cols, left.stop + cols)
+
+
+def middle(x: Tensor, shape: Sequence[int]) -> Tensor:
+    """The middle of (..., row, col) `x`, as large as a (..., row, col) shape; no copy."""
+    (height, width), (rows, cols) = x.shape[-2:], shape[-2:]
+    top, left = (height - rows) // 2, (width - cols) // 2
+    return x[..., top : top + rows, left : left + cols]
 
 
 def nyquist_sigma(gain: float, ratio: float) -> float:

@@ -73,6 +73,11 @@ class Scene:
         """PAN pixels whose centres MS covers by the geotransforms: results have one size, however aligned."""
         return self.placed.footprint(self.ms_grid.shape).intersect(self.grid.rect)
 
+    @property
+    def files(self) -> list[str]:
+        """All that is read, also behind a VRT or URI."""
+        return [file for source in (self.pan, *self.ms) for file in source.files]
+
     def aligned(self, shift: tuple[float, float]) -> Scene:
         """The scene with MS where its content lies, (down, right) in PAN pixels from the geotransforms."""
         return replace(self, registration=shift)
@@ -181,6 +186,13 @@ class SceneReader:
             return data, None
         masks = [np.ones(pixels.shape, bool) if valid is None else valid for pixels, valid in read]
         return data, np.concatenate(masks)[order]
+
+
+def name_inputs(
+    pan: str | os.PathLike[str], ms: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+) -> list[str]:
+    """PAN and all of MS as they are called."""
+    return [os.fspath(name) for name in (pan, *([ms] if isinstance(ms, str | os.PathLike) else ms))]
 
 
 def open_scene(

@@ -17,8 +17,8 @@ from geosharp.hfreqdiff.checkpoint import Header, Model
 from geosharp.hfreqdiff.settings import Diffusion
 from geosharp.hfreqdiff.sharpen import Sharpener, size_rules
 from geosharp.imaging import classic
-from geosharp.imaging.classic import Optics, Pair, Spans, cut
-from geosharp.imaging.resample import Span
+from geosharp.imaging.classic import Optics, Pair, cut
+from geosharp.imaging.resample import Span, Spans
 from geosharp.raster.area import Area
 from geosharp.raster.grid import Rect
 from geosharp.raster.pixels import Pixels

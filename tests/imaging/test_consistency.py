@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from geosharp.imaging.classic import Optics, Pair, Spans, cut
+from geosharp.imaging.classic import Optics, Pair, cut
 from geosharp.imaging.consistency import back_project, context
 from geosharp.imaging.degradation import degrade_bands
-from geosharp.imaging.resample import Axis, Gain, Span, down_radius
+from geosharp.imaging.resample import Axis, Gain, Span, Spans, down_radius
 from tests.made import texture
 
 SHAPE = (200, 190)  # PAN pixels
