@@ -1,7 +1,7 @@
 """Scenes of known truth from openly licensed imagery, made in batches on the training device.
 
-The chips of a source are the truth on PAN's grid. PAN is a random mix of their bands, also of ones that are
-not shown, slightly blurred; MS is the truth through a Gaussian of its own for each band, misplaced and
+The chips of a source are the truth on PAN's grid. PAN is a mix of their bands, also of ones that are not
+shown, slightly blurred; MS is the truth through a Gaussian of its own for each band, misplaced and
 decimated; both get noise and are quantised. What is told of the kernel is wrong by about as much as what PADM
 finds, and what a method learns of a scene comes from few pixels. Several patches are of one simulated scene.
 
@@ -31,28 +31,28 @@ from matrices import (
     resampling,
     sigma_of,
 )
+from spectra import BANDS, Draws, observe
 from torch import Tensor
 
 from geosharp.hfreqdiff.conditions import Constants, assemble, base, descriptors
 
-# Share of each source in training: 45 % NAIP's towns, 35 % Sentinel-2, 10 % Landsat and prairie, 10 % RGB.
+# Share of each source in training: 45 % NAIP's towns, 37 % Sentinel-2, 13 % Landsat and prairie, 5 % RGB.
 MIX = {
     "naip_urban_native": 0.30,
     "naip_urban_2x": 0.15,
     "s2_oscd_10m": 0.17,
     "s2_oscd_20m_4band": 0.08,
-    "s2_oscd_20m_10band": 0.05,
+    "s2_oscd_20m_10band": 0.07,
     "s2_eotdl_10m": 0.05,
-    "landsat_tm_6band": 0.05,
+    "landsat_tm_6band": 0.08,
     "landsat_pucallpa_90m": 0.02,
     "naip_prairie_5m": 0.03,
-    "ucmerced_2x": 0.06,
-    "neon_forest_2x": 0.04,
+    "ucmerced_2x": 0.03,
+    "neon_forest_2x": 0.02,
 }
 # Places, whatever the source, that no network is trained on.
 HELD_OUT = ("claremont", "eureka", "dubai", "rio", "milano", "pisa", "Taizhou", "TEAK")
 RATIOS = {2: 0.3, 3: 0.15, 4: 0.55}
-MOST_BANDS = 5
 # Nyquist gain of the kernel from PAN to MS: from, to; standard deviation of its logarithm along an axis and
 # between bands; error of what is told of its width, for a scene and for a band.
 GAINS = (0.03, 0.6)
@@ -111,7 +111,7 @@ class Simulator:
         self._sources = list(sources)
         self._shares = torch.tensor([MIX[source.name] for source in sources])
         self._device = device
-        self._generator = torch.Generator(device)
+        self._draws = Draws(torch.Generator(device), device)
         # What decides shapes is drawn where no device is waited for.
         self._choices = torch.Generator()
 
@@ -120,15 +120,14 @@ class Simulator:
 
         `seed` alone decides which: a run goes on where it stopped.
         """
-        self._generator.manual_seed(seed)
+        self._draws.generator.manual_seed(seed)
         self._choices.manual_seed(seed)
         source = self._sources[self._choose(self._shares)]
         ratio = list(RATIOS)[self._choose(torch.tensor(list(RATIOS.values())))]
-        total = source.chips.shape[1]
-        bands = min(MOST_BANDS, total, 1 + self._choose(torch.tensor([0.05, 0.15, 0.3, 0.4, 0.1])))
+        bands = 1 + self._choose(torch.tensor(BANDS))
         context = context_of(ratio)
         ground = self._ground(source, scenes, patches, side + 2 * context)
-        shown, pan = self._radiometry(ground, bands)
+        shown, pan = observe(source.name, ground, bands, self._draws)
         kernels = self._kernels(scenes, bands, ratio)
         return self._observe(source.name, shown, pan, kernels, side, context)
 
@@ -161,13 +160,13 @@ class Simulator:
         chips, rows, cols = [], [], []
         for _ in range(scenes):
             place = source.places[self._choose(sizes)]
-            chips.append(place[self._integers(len(place), patches)])
+            chips.append(place[self._draws.integers(len(place), patches)])
         turned = bool(self._choose(torch.ones(2)))
         for lines, length in ((rows, size[0]), (cols, size[1])):
-            start = self._integers(max(length - side // 2, 1), scenes, patches) - side // 4
+            start = self._draws.integers(max(length - side // 2, 1), scenes, patches) - side // 4
             ahead = torch.arange(side, device=self._device)
             line = start[..., None] + ahead
-            back = self._integers(2, scenes, patches)[..., None] > 0
+            back = self._draws.integers(2, scenes, patches)[..., None] > 0
             lines.append(mirror(torch.where(back, line.flip(-1), line), length))
         taken = source.chips[
             torch.stack(chips)[:, :, None, None, None],
@@ -178,43 +177,27 @@ class Simulator:
         ground = taken.float() / source.top
         return ground.transpose(-1, -2) if turned else ground
 
-    def _radiometry(self, ground: Tensor, bands: int) -> tuple[Tensor, Tensor]:
-        """The bands that are shown, and PAN: both with gamma, gain and offset of their own for each scene."""
-        scenes, _, total, *_ = ground.shape
-        gamma = torch.exp(self._uniform(scenes, 1, 1, 1, 1) * math.log(2.0) - math.log(1.4))
-        ground = ground.clamp(min=1e-3) ** gamma
-        order = self._uniform(scenes, total).argsort(1)
-        weights = -torch.log(self._uniform(scenes, total).clamp(min=1e-6))
-        silent = (self._uniform(scenes, total) < 0.25).float()
-        weights = weights * (1 - silent) + 1e-3
-        weights = weights / weights.sum(1, keepdim=True)
-        pan = torch.einsum("sb,spbrc->sprc", weights, ground)[:, :, None]
-        index = order[:, :bands]
-        shown = torch.stack([of_scene[:, at] for of_scene, at in zip(ground, index, strict=True)])
-        gain = torch.exp(0.4 * self._normal(scenes, 1, bands, 1, 1))
-        offset = 0.4 * self._uniform(scenes, 1, bands, 1, 1) ** 2
-        return gain * (shown + offset), pan
-
     def _kernels(self, scenes: int, bands: int, ratio: float) -> Kernels:
+        draws = self._draws
         low, high = (math.log(gain) for gain in GAINS)
-        gain = low + (high - low) * self._uniform(scenes, 1, 1)
-        gain = gain + AXIS_JITTER * self._normal(scenes, 1, 2) + BAND_JITTER * self._normal(scenes, bands, 1)
+        gain = low + (high - low) * draws.uniform(scenes, 1, 1)
+        gain = gain + AXIS_JITTER * draws.normal(scenes, 1, 2) + BAND_JITTER * draws.normal(scenes, bands, 1)
         sigmas = sigma_of(gain.exp().clamp(LEAST_GAIN, MOST_GAIN), ratio)
-        error = TOLD_ERROR * self._normal(scenes, 1, 2) + TOLD_BAND_ERROR * self._normal(scenes, bands, 2)
+        error = TOLD_ERROR * draws.normal(scenes, 1, 2) + TOLD_BAND_ERROR * draws.normal(scenes, bands, 2)
         limits = [float(sigma_of(torch.tensor(gain), ratio)) for gain in (MOST_GAIN, LEAST_GAIN)]
         told = (sigmas * error.exp()).clamp(*limits)
-        apart = BAND_SHIFT * self._uniform(scenes, 1, 1) ** 2
-        shift = SCENE_SHIFT * self._normal(scenes, 1, 2) + apart * self._normal(scenes, bands, 2)
-        offset = ratio * (self._uniform(scenes, 2) - 0.5)
-        blur = self._uniform(scenes).mul(PAN_BLUR).clamp(min=0.05)
+        apart = BAND_SHIFT * draws.uniform(scenes, 1, 1) ** 2
+        shift = SCENE_SHIFT * draws.normal(scenes, 1, 2) + apart * draws.normal(scenes, bands, 2)
+        offset = ratio * (draws.uniform(scenes, 2) - 0.5)
+        blur = draws.uniform(scenes).mul(PAN_BLUR).clamp(min=0.05)
         return Kernels(ratio, blur, sigmas, told, offset, shift)
 
     def _sense(self, x: Tensor) -> Tensor:
         """(scene, patch, band, row, col) with noise and quantisation of its own for each scene."""
         deviation = x.std((1, 3, 4), keepdim=True).clamp(min=1e-4)
-        noise = torch.exp(math.log(1e-3) + math.log(40.0) * self._uniform(len(x), 1, 1, 1, 1))
-        x = x + deviation * noise * self._normal(*x.shape)
-        step = deviation * torch.exp2(-(4.5 + 6 * self._uniform(len(x), 1, 1, 1, 1)))
+        noise = torch.exp(math.log(1e-3) + math.log(40.0) * self._draws.uniform(len(x), 1, 1, 1, 1))
+        x = x + deviation * noise * self._draws.normal(*x.shape)
+        step = deviation * torch.exp2(-(4.5 + 6 * self._draws.uniform(len(x), 1, 1, 1, 1)))
         return torch.round(x / step) * step
 
     def _learn(self, ms: Tensor, low: Tensor) -> tuple[Constants, Tensor, Tensor]:
@@ -231,9 +214,9 @@ class Simulator:
         cross = (one * two).sum((1, 3))
         own = ((one**2).sum((1, 3)) * (two**2).sum((1, 3))).sqrt().clamp(min=1e-12)
         correlation = (a * b).mean(over) / (scale * low_scale)
-        spread = torch.exp(0.25 * self._normal(len(ms), 1))
-        gain = torch.exp(0.05 * self._normal(*scale.shape))
-        moved = 0.2 * self._normal(len(ms), 1)
+        spread = torch.exp(0.25 * self._draws.normal(len(ms), 1))
+        gain = torch.exp(0.05 * self._draws.normal(*scale.shape))
+        moved = 0.2 * self._draws.normal(len(ms), 1)
         means = means + moved * scale
         low_means = low_means + moved * correlation * low_scale
         constants = Constants(
@@ -249,15 +232,6 @@ class Simulator:
         """An index, drawn with these chances; on the CPU, so that nothing waits for a device."""
         drawn = torch.rand(1, generator=self._choices) * shares.sum()
         return min(int(torch.searchsorted(shares.cumsum(0), drawn)), len(shares) - 1)
-
-    def _uniform(self, *shape: int) -> Tensor:
-        return torch.rand(shape, generator=self._generator, device=self._device)
-
-    def _normal(self, *shape: int) -> Tensor:
-        return torch.randn(shape, generator=self._generator, device=self._device)
-
-    def _integers(self, stop: int, *shape: int) -> Tensor:
-        return torch.randint(stop, shape, generator=self._generator, device=self._device)
 
 
 def present(

@@ -23,8 +23,8 @@ CASES = [(2.0, (0.7, -0.9)), (3.0, (-1.4, 0.2)), (4.0, (0.0, 1.9)), (2.7, (0.1, 
 @pytest.fixture
 def scripts(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     monkeypatch.syspath_prepend(str(EXPERIMENTS))
-    matrices, simulate = map(importlib.import_module, ("matrices", "simulate"))
-    return SimpleNamespace(matrices=matrices, simulate=simulate)
+    names = "matrices", "simulate", "spectra"
+    return SimpleNamespace(**{name: importlib.import_module(name) for name in names})
 
 
 def kernels_of(scripts: SimpleNamespace, optics: Optics) -> object:
@@ -80,3 +80,32 @@ def test_training_shows_what_inference_shows(
     expected = conditions(pair, optics, constants, target)
     assert float((shown[0, 0] - expected).abs().max()) < 1e-4
     assert torch.allclose(described[0, 0], describe(optics, constants), atol=1e-5)
+
+
+def test_a_simulated_pan_sees_what_sensors_see(
+    scripts: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it is like a sensor's it sees green and hardly any short-wave infrared; it always sums to one."""
+    monkeypatch.setattr(scripts.spectra, "LIKE_SENSORS", 1.0)
+    draws = scripts.spectra.Draws(torch.Generator().manual_seed(3), torch.device("cpu"))
+    nanometres = (485, 560, 660, 830, 1650, 2215)
+    weights = scripts.spectra.weigh(nanometres, 200, 6, draws)
+    torch.testing.assert_close(weights.sum(1), torch.ones(200))
+    assert (weights[:, 1] > 0.15).all()
+    assert (weights[:, 4:] < 0.01).all()
+    assert (weights[:, 3] > 0.1).any()
+    assert (weights[:, 3] < 0.02).any()
+
+
+@pytest.mark.parametrize("bands", [1, 3, 8])
+def test_as_many_bands_are_shown_as_are_asked_for(scripts: SimpleNamespace, bands: int) -> None:
+    """Beyond those of the source they are mixtures, which lie between two of its bands."""
+    draws = scripts.spectra.Draws(torch.Generator().manual_seed(5), torch.device("cpu"))
+    ground = 0.1 + 0.8 * torch.rand(2, 3, 4, 8, 8, generator=torch.Generator().manual_seed(6))
+    shown, pan = scripts.spectra.observe("naip_urban_native", ground, bands, draws)
+    assert shown.shape == (2, 3, bands, 8, 8)
+    assert pan.shape == (2, 3, 1, 8, 8)
+    extended = scripts.spectra._extend(ground, bands, draws)
+    assert torch.equal(extended[:, :, :4], ground)
+    low, high = ground.amin(2, keepdim=True), ground.amax(2, keepdim=True)
+    assert ((extended >= low - 1e-6) & (extended <= high + 1e-6)).all()

@@ -35,13 +35,14 @@ SMALL += " --margin 4 --threads 1 --device cpu --log-every 1 --unseen 2"
 def imagery(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Chips like those of pretrain/, two places each, one of them held out."""
     sys.path.insert(0, str(SCRIPT.parent))
-    simulate = importlib.import_module("simulate")
+    simulate, spectra = map(importlib.import_module, ("simulate", "spectra"))
     sys.path.remove(str(SCRIPT.parent))
     folder = tmp_path_factory.mktemp("pretrain")
     for number, name in enumerate(simulate.MIX):
+        bands = len(spectra.WAVELENGTHS.get(name, range(3)))
         chips = np.stack(
             [
-                [30 + 180 * texture((48, 48), 50 * number + 5 * chip + band) for band in range(3)]
+                [30 + 180 * texture((48, 48), 50 * number + 11 * chip + band) for band in range(bands)]
                 for chip in range(4)
             ]
         )
