@@ -3,10 +3,10 @@
     PYTHONPATH=. python examples/experiments/pretrain.py --data FOLDER --out FOLDER --minutes 600
 
 First the mean (--stage mean), then draws around it (--stage draws --start mean.safetensors), which leave the
-mean as it is. The same command goes on, to the step, where a run stopped; its length and its batches may
-change then. The learning rate is held, and falls over the last 30 % of the run, so that a run may be made
-longer, or copied and brought to its end, at any time before. Imagery and simulation live on the training
-device; only PyTorch, NumPy, safetensors and geosharp itself are needed, not rasterio.
+mean as it is. The same command goes on, to the step, where a run stopped; its length, its batches and its
+loss may change then. The learning rate is held, and falls over the last 30 % of the run, so that a run may
+be made longer, or copied and brought to its end, at any time before. Imagery and simulation live on the
+training device; only PyTorch, NumPy, safetensors and geosharp itself are needed, not rasterio.
 
 Writes to --out: state.pt (all that is needed to go on), hfreqdiff-NAME-mean.safetensors or, with draws,
 hfreqdiff-NAME.safetensors (the running mean of the weights), log.jsonl.
@@ -50,7 +50,9 @@ _WEIGHT_DECAY = 1e-2
 _WARM_UP, _FALL = 0.005, 0.3
 # Arguments that may change when a run goes on.
 _ELSEWHERE = {"data", "out", "start", "device", "threads", "log_every", "validate_every", "stop_after"}
-_ELSEWHERE |= {"minutes", "steps", "scenes", "patches", "side", "margin"}
+_ELSEWHERE |= {"minutes", "steps"}
+# Those of them that decide the weights, and are kept with them.
+_PHASE = {"scenes", "patches", "side", "margin", "loss"}
 
 
 def read_arguments() -> argparse.Namespace:
@@ -75,7 +77,12 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--margin", type=int, default=12, help="PAN pixels at its edges without loss")
     parser.add_argument("--rate", type=float, default=2e-3, help="largest learning rate of convolutions")
     parser.add_argument("--other-rate", type=float, default=1e-3, help="that of all other weights")
-    parser.add_argument("--loss", choices=["charbonnier", "square"], default="charbonnier")
+    parser.add_argument(
+        "--loss",
+        choices=list(LOSSES),
+        default="charbonnier",
+        help="of the mean; logarithmic: of each scene's mean square, so that a dB counts alike everywhere",
+    )
     parser.add_argument("--validate-every", type=float, default=10.0, help="minutes")
     parser.add_argument("--unseen", type=int, default=24, help="batches of held-out places to validate on")
     parser.add_argument("--log-every", type=int, default=50, help="steps")
@@ -109,9 +116,24 @@ def learnt(network: HFreqdiff, stage: str) -> list[torch.nn.Parameter]:
 
 def mean_loss(network: HFreqdiff, batch: Batch, margin: int, kind: str) -> Tensor:
     found = network.mean(network.encode(batch.shown, batch.described))
-    error = inner(found - batch.missing, margin)
-    # Charbonnier: squares below this error, absolute values above.
-    return (error**2).mean() if kind == "square" else (torch.sqrt(error**2 + 0.03**2) - 0.03).mean()
+    return LOSSES[kind](inner(found - batch.missing, margin))
+
+
+def charbonnier(error: Tensor) -> Tensor:
+    """Squares below this error, absolute values above."""
+    return (torch.sqrt(error**2 + 0.03**2) - 0.03).mean()
+
+
+def square(error: Tensor) -> Tensor:
+    return (error**2).mean()
+
+
+def logarithmic(error: Tensor) -> Tensor:
+    """error: (scene, band, row, col). Below -40 dB nothing is to be gained."""
+    return torch.log((error**2).mean((1, 2, 3)) + 1e-4).mean()
+
+
+LOSSES = {"charbonnier": charbonnier, "square": square, "logarithmic": logarithmic}
 
 
 def residual_loss(
@@ -185,14 +207,16 @@ class Run:
         self.running = {name: value.clone() for name, value in self.network.state_dict().items()}
         self.step, self.seconds, self.sigma_data = 0, 0.0, 0.0
         self.path = arguments.out / "state.pt"
-        self.meant = {name: str(value) for name, value in vars(arguments).items() if name not in _ELSEWHERE}
+        told = {name: str(value) for name, value in vars(arguments).items() if name not in _ELSEWHERE}
+        self.meant = {name: value for name, value in told.items() if name not in _PHASE}
+        self.phase = {name: value for name, value in told.items() if name in _PHASE}
 
     def resume(self) -> None:
         if not self.path.exists():
             return
         state = torch.load(self.path, map_location=self.device, weights_only=True)
-        if state["meant"] != self.meant:
-            differing = [name for name, value in self.meant.items() if state["meant"].get(name) != value]
+        differing = [name for name, value in self.meant.items() if state["meant"].get(name) != value]
+        if differing:
             raise SystemExit(f"{self.path} is of a run with other {', '.join(differing)}: take another --out")
         self.network.load_state_dict(state["network"])
         for optimiser, kept in zip(self.optimisers, state["optimisers"], strict=True):
@@ -272,7 +296,12 @@ def main() -> None:
             "licences": LICENCES,
             "sources": MIX,
             "held_out_places": HELD_OUT,
-            "training": {**run.meant, "steps_done": run.step, "minutes_done": round(run.seconds / 60, 1)},
+            "training": {
+                **run.meant,
+                **run.phase,
+                "steps_done": run.step,
+                "minutes_done": round(run.seconds / 60, 1),
+            },
             "gain_on_held_out_places_db": scores,
         }
         drawn = arguments.stage == "draws"
