@@ -21,7 +21,7 @@ from geosharp.engine.plan import Limits
 from geosharp.engine.setup import Options
 from geosharp.engine.stream import Progress, ProgressCallback
 from geosharp.errors import OutputError, PairError, ResourceError, UsageError
-from geosharp.fusion import Place, adopt, check_method, choose_options, plan_fusion, write_fused
+from geosharp.fusion import Place, adopt, choose_options, plan_fusion, write_fused
 from geosharp.hfreqdiff.settings import Diffusion
 from geosharp.imaging.computing import computing
 from geosharp.imaging.degradation import Degradation
@@ -43,7 +43,6 @@ PROTOCOLS = ("reduced", "full", "both")
 # Coarse pixels at the rim of a scene that are not scored: their surroundings are not all there.
 BORDER = 2
 _SCRATCH = OutputFormat(overviews=False)
-_PLAIN = Options()
 
 Results = Mapping[str, Mapping[str, float]]
 
@@ -121,7 +120,7 @@ def evaluate(
     part = Area(scene.area) if area is None else find_area(area, scene.grid, scene.area)
     results = {name: open_fused(file, scene) for name, file in _named(files, names).items()}
     if on_note is not None:
-        for note in scene.notes:
+        for note in (*options.settings.notes, *scene.notes):
             on_note(note)
     evaluation = evaluate_scene(
         scene,
@@ -152,7 +151,7 @@ def evaluate_scene(
     calibration: FilePath | Calibration = "auto",
     align: bool = True,
     degradation: Degradation | None = None,
-    options: Options = _PLAIN,
+    options: Options | None = None,
     threads: int | None = None,
     progress: ProgressCallback | None = None,
 ) -> Evaluation:
@@ -162,7 +161,7 @@ def evaluate_scene(
     degradation, notes = degradation or learnt.degradation, list(learnt.notes)
     scored: dict[str, Results] = {}
     with _scratch() as folder:
-        run = _Run(degradation, folder, options, threads, progress)
+        run = _Run(degradation, folder, options or Options(), threads, progress)
         if protocol != "full":
             coarse = _reduce(run, scene)
             # Whatever is known of the scene: the coarse one was made with it, and methods are not to know.
@@ -354,8 +353,6 @@ def _check(protocol: str, methods: Sequence[str], files: Sequence[FilePath]) -> 
         raise UsageError(
             "--protocol", f"'{protocol}'", f"one of {', '.join(PROTOCOLS)}", "choose one of these"
         )
-    for method in methods:
-        check_method(method)
     if files and protocol == "reduced":
         raise UsageError(
             "--fused",

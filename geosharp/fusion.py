@@ -38,7 +38,7 @@ Place = FilePath | Sequence[float]
 
 DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
 EXTENTS = ("intersection", "pan")
-_FREE, _PLAIN = Limits(), Options()
+_FREE = Limits()
 
 _log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ def fuse(
     ms: FilePath | Sequence[FilePath],
     out: FilePath,
     *,
-    method: str = DEFAULT_METHOD,
+    method: str | None = None,
     bands: int | str | Sequence[int | str] | None = None,
     sensor: str | None = None,
     weights: Sequence[float] | None = None,
@@ -88,14 +88,14 @@ def fuse(
 ) -> FuseResult:
     """Fuse PAN and MS into `out`, a GeoTIFF on PAN's grid with the bands of MS.
 
-    method: hfreqdiff, exp, brovey, gsa, glp or glp-hpm. bands: which MS bands in which order, by 1-based
-    number or name. weights: of brovey, one per band. area: (left, bottom, right, top) in PAN's CRS
-    or a GeoJSON file. extent: "intersection" of PAN and MS, or all of "pan". dtype: MS's unless given.
-    creation: GeoTIFF creation options. max_memory in bytes. calibration: of the methods but exp and
-    brovey: "auto" learns it from the scene, "sensor" takes the sensor's published values, or a saved one;
-    align: whether MS goes where calibration finds its content. diffusion: of hfreqdiff. on_note: called
-    with what a user should know as soon as it is known; the result holds it all. Raises a GeosharpError
-    that says what to do; `out` appears complete or not at all.
+    method: hfreqdiff, exp, brovey, gsa, glp or glp-hpm; None for hfreqdiff, or glp at ratios that its model
+    does not serve. bands: which MS bands in which order, by 1-based number or name. weights: of brovey, one
+    per band. area: (left, bottom, right, top) in PAN's CRS or a GeoJSON file. extent: "intersection" of PAN
+    and MS, or all of "pan". dtype: MS's unless given. creation: GeoTIFF creation options. max_memory in
+    bytes. calibration: of the methods but exp and brovey: "auto" learns it from the scene, "sensor" takes
+    the sensor's published values, or a saved one; align: whether MS goes where calibration finds its
+    content. diffusion: of hfreqdiff. on_note: called with what a user should know as soon as it is known;
+    the result holds it all. Raises a GeosharpError that says what to do; `out` appears complete or not.
     """
     start = time.perf_counter()
     # What can be refused without a look at the scene is refused first.
@@ -104,14 +104,14 @@ def fuse(
     named = name_inputs(pan, ms)
     check_target(Path(out), overwrite=overwrite, inputs=named)
     _check_calibration(method, calibration)
-    options = choose_options([method], weights, diffusion)
     setup = prepare(
         pan,
         ms,
         method=method,
         bands=bands,
         sensor=sensor,
-        options=options,
+        weights=weights,
+        diffusion=diffusion,
         area=area,
         extent=extent,
         dtype=dtype,
@@ -120,38 +120,34 @@ def fuse(
         threads=threads,
         max_memory=max_memory,
     )
-    scene, method = setup.scene, setup.method
+    scene = setup.scene
     # A VRT or URI names other files than it is called; none of them may be replaced.
     inputs = [*named, *scene.files]
     check_target(Path(out), overwrite=overwrite, inputs=inputs)
     quick_look = None if preview is None else Path(preview)
     if quick_look is not None:
         check_preview(quick_look, overwrite=overwrite, inputs=inputs)
-    chosen: dict[str, object] = {
+    notes = _Notes(on_note)
+    notes.add(*preliminary_notes(setup))
+    learnt: Learnt | None = None
+    if METHODS[setup.method].calibrated:
+        learnt = learn(scene, calibration, align=align, progress=progress)
+        setup = adopt(setup, learnt.degradation)
+        notes.add(*learnt.notes)
+    chosen = {
+        "pan": named[0],
+        "ms": named[1:],
         "bands": bands,
         "sensor": sensor,
         "weights": weights,
         "area": area,
+        "extent": extent,
         "dtype": dtype,
+        "bits": form.bits,
+        "calibration": calibration if isinstance(calibration, str) else None,
+        "align": align,
     }
-    chosen["bits"] = form.bits
-    if METHODS[method].calibrated:
-        chosen |= {"calibration": calibration if isinstance(calibration, str) else None, "align": align}
-    chosen |= METHODS[method].facts(options)
-    # No argument that decides pixels, but whoever looks for seams must know where they would be.
-    chosen["tile"] = setup.plan.tile
-    lineage = _lineage(scene, method, named, extent, chosen)
-    notes = _Notes(on_note)
-    for note in preliminary_notes(setup):
-        notes.add(note)
-    learnt: Learnt | None = None
-    if METHODS[method].calibrated:
-        learnt = learn(scene, calibration, align=align, progress=progress)
-        setup = adopt(setup, learnt.degradation)
-        lineage["GEOSHARP_CALIBRATION"] = json.dumps(learnt.facts)
-        for note in learnt.notes:
-            notes.add(note)
-    content = fused_content(scene, setup.plan.area, setup.pixels, lineage)
+    content = fused_content(scene, setup.plan.area, setup.pixels, _lineage(setup, chosen, learnt))
     output = SceneWriter(Path(out), content, form, overwrite=overwrite, inputs=inputs)
     filled = write_fused(setup, output, notes.add, progress)
     if quick_look is not None:
@@ -161,7 +157,7 @@ def fuse(
         grid=content.grid,
         seconds=time.perf_counter() - start,
         tiles=filled,
-        method=method,
+        method=setup.method,
         warnings=tuple(notes.told),
         preview=quick_look,
         calibration=None if learnt is None else learnt.calibration,
@@ -172,10 +168,11 @@ def prepare(
     pan: FilePath,
     ms: FilePath | Sequence[FilePath],
     *,
-    method: str = DEFAULT_METHOD,
+    method: str | None = None,
     bands: int | str | Sequence[int | str] | None = None,
     sensor: str | None = None,
-    options: Options = _PLAIN,
+    weights: Sequence[float] | None = None,
+    diffusion: Diffusion | None = None,
     area: Place | None = None,
     extent: str = "intersection",
     dtype: str | None = None,
@@ -191,9 +188,11 @@ def prepare(
     _check_choice("--extent", extent, EXTENTS)
     if dtype is not None:
         _check_choice("--dtype", dtype, DTYPES)
-    check_method(method)
+    options = choose_options([DEFAULT_METHOD if method is None else method], weights, diffusion)
     scene = open_scene(pan, ms, bands=bands, sensor=sensor)
-    method, notes = _choose_fitting(method, scene, options)
+    notes: tuple[str, ...] = ()
+    if method is None:
+        method, notes = _choose_method(scene, options)
     _log.info("sensor: %s (%s)", scene.sensor.title, scene.sensor_reason)
     _log.info("MS on PAN: ratio %s, shift %s PAN pixels", scene.relation.ratio, scene.relation.shift)
     whole = scene.area if extent == "intersection" else scene.grid.rect
@@ -203,16 +202,16 @@ def prepare(
     return replace(setup, notes=notes)
 
 
-def _choose_fitting(method: str, scene: Scene, options: Options) -> tuple[str, tuple[str, ...]]:
-    """The method, or another where it does not fit the scene and no model was asked for; and why."""
-    if not METHODS[method].diffuses or options.diffusion is not None:
-        return method, ()
+def _choose_method(scene: Scene, options: Options) -> tuple[str, tuple[str, ...]]:
+    """The default method, or another where it does not fit the scene; and why."""
     try:
-        METHODS[method].check(scene, options)
+        METHODS[DEFAULT_METHOD].check(scene, options)
     except PairError as error:
+        if options.diffusion is not None:
+            raise
         why = f"{error.found}; needed: {error.needed}"
-        return FALLBACK_METHOD, (f"{FALLBACK_METHOD} takes the place of {method}: {why}",)
-    return method, ()
+        return FALLBACK_METHOD, (f"{FALLBACK_METHOD} takes the place of {DEFAULT_METHOD}: {why}",)
+    return DEFAULT_METHOD, ()
 
 
 def plan_fusion(
@@ -220,12 +219,13 @@ def plan_fusion(
     part: Area,
     method: str,
     *,
-    options: Options = _PLAIN,
+    options: Options | None = None,
     dtype: str | None = None,
     bits: int | None = None,
     limits: Limits = _FREE,
 ) -> Setup:
     """As `prepare`, for `part` of a scene that is open."""
+    options = options or Options()
     METHODS[method].check(scene, options)
     pixels = fused_pixels(scene, part, dtype, bits)
     return Setup(scene, method, pixels, _plan(scene, part, method, pixels, limits, options), options)
@@ -254,7 +254,10 @@ def _plan(
 ) -> Plan:
     how = METHODS[method]
     rules = how.size_rules(scene, degradation, options)
-    return make_plan(scene, part, rules, pixels.dtype, tensors=how.tensors, limits=limits)
+    lighter = {}
+    if how.diffuses:
+        lighter = {FALLBACK_METHOD: METHODS[FALLBACK_METHOD].size_rules(scene, degradation, options)}
+    return make_plan(scene, part, rules, pixels.dtype, tensors=how.tensors, limits=limits, lighter=lighter)
 
 
 def write_fused(
@@ -272,17 +275,12 @@ def write_fused(
     return filled
 
 
-def check_method(method: str) -> None:
-    """Refuse a method that there is not."""
-    _check_choice("--method", method, METHODS)
-
-
 def choose_options(
     methods: Sequence[str], weights: Sequence[float] | None = None, diffusion: Diffusion | None = None
 ) -> Options:
     """What is asked of methods; what none of them has a use for is refused."""
     for method in methods:
-        check_method(method)
+        _check_choice("--method", method, METHODS)
     named = ", ".join(methods) or "no method"
     if not isinstance(diffusion, Diffusion | None):
         raise UsageError("diffusion", repr(diffusion), "a geosharp.Diffusion", "write Diffusion(model=...)")
@@ -298,7 +296,7 @@ def choose_options(
     return Options(weights, diffusion)
 
 
-def _check_calibration(method: str, choice: FilePath | Calibration) -> None:
+def _check_calibration(method: str | None, choice: FilePath | Calibration) -> None:
     """Refuse a calibration that there is not, or that the method has no use for."""
     check_choice(choice)
     if method in METHODS and not METHODS[method].calibrated and choice not in WORDS:
@@ -311,7 +309,7 @@ def preliminary_notes(setup: Setup) -> tuple[str, ...]:
     """What a user should know of a fusion before it begins."""
     scene, pixels = setup.scene, setup.pixels
     theirs, limits = scene.value_range, pixels.limits
-    notes = [*setup.notes, *scene.notes]
+    notes = [*setup.notes, *setup.options.settings.notes, *scene.notes]
     if limits is not None and theirs is None:
         notes.append(
             f"MS is {scene.dtype}: values are rounded to whole numbers and clipped to {pixels.dtype}'s "
@@ -332,10 +330,11 @@ class _Notes:
         self.told: list[str] = []
         self._tell = tell
 
-    def add(self, text: str) -> None:
-        self.told.append(text)
-        if self._tell is not None:
-            self._tell(text)
+    def add(self, *texts: str) -> None:
+        for text in texts:
+            self.told.append(text)
+            if self._tell is not None:
+                self._tell(text)
 
 
 def _nothing_valid(scene: Scene) -> PairError:
@@ -352,20 +351,24 @@ def _check_choice(flag: str, value: str, choices: Collection[str]) -> None:
         raise UsageError(flag, f"'{value}'", f"one of {', '.join(choices)}", "choose one of these")
 
 
-def _lineage(
-    scene: Scene, method: str, inputs: Sequence[str], extent: str, chosen: Mapping[str, object]
-) -> dict[str, str]:
-    """How the result is made: tags, with the arguments that decide its pixels as JSON."""
-    parameters: dict[str, object] = {
-        "pan": inputs[0],
-        "ms": list(inputs[1:]),
-        "method": method,
-        "extent": extent,
-    }
-    parameters |= {key: value for key, value in chosen.items() if value is not None}
-    return {
+def _lineage(setup: Setup, chosen: Mapping[str, object], learnt: Learnt | None) -> dict[str, str]:
+    """How the result is made: tags, with the arguments that decide its pixels as JSON.
+
+    chosen: what the user asked for, None where it was left open.
+    """
+    scene, method = setup.scene, setup.method
+    parameters = {name: value for name, value in chosen.items() if value is not None}
+    parameters |= {"method": method, **METHODS[method].facts(setup.options)}
+    # Decides no pixel, but whoever looks for seams must know where they would be.
+    parameters["tile"] = setup.plan.tile
+    tags = {
         "GEOSHARP_VERSION": __version__,
         "GEOSHARP_METHOD": method,
         "GEOSHARP_SENSOR": f"{scene.sensor.title} ({scene.sensor_reason})",
-        "GEOSHARP_PARAMETERS": json.dumps(parameters, sort_keys=True, default=str),
     }
+    if learnt is None:
+        for name in ("calibration", "align"):
+            parameters.pop(name, None)
+    else:
+        tags["GEOSHARP_CALIBRATION"] = json.dumps(learnt.facts)
+    return tags | {"GEOSHARP_PARAMETERS": json.dumps(parameters, sort_keys=True, default=str)}

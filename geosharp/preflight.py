@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from geosharp.engine.methods import DEFAULT_METHOD
+from geosharp.engine.methods import METHODS
 from geosharp.engine.setup import Setup
-from geosharp.fusion import Place, choose_options, preliminary_notes, prepare
+from geosharp.fusion import Place, preliminary_notes, prepare
 from geosharp.hfreqdiff.settings import Diffusion
 from geosharp.raster.grid import Rect
 from geosharp.raster.scene import Scene, SceneReader
@@ -28,7 +28,7 @@ def inspect(
     *,
     bands: int | str | Sequence[int | str] | None = None,
     sensor: str | None = None,
-    method: str = DEFAULT_METHOD,
+    method: str | None = None,
     area: Place | None = None,
     extent: str = "intersection",
     dtype: str | None = None,
@@ -50,7 +50,7 @@ def inspect(
         tile=tile,
         threads=threads,
         max_memory=max_memory,
-        options=choose_options([method], diffusion=diffusion),
+        diffusion=diffusion,
     )
     scene = setup.scene
     pan_range, ms_range = _value_ranges(scene)
@@ -94,6 +94,7 @@ def _plan(setup: Setup) -> dict[str, Any]:
     size = part.area * bands * np.dtype(setup.pixels.dtype).itemsize
     return {
         "method": setup.method,
+        **METHODS[setup.method].facts(setup.options),
         "pan_pixels": asdict(part),
         "tile": plan.tile,
         "halo": list(plan.halo),

@@ -13,6 +13,8 @@ import rasterio
 
 from geosharp import evaluation
 from geosharp.errors import GeosharpError, OutputError, PairError, ResourceError, UsageError
+from geosharp.hfreqdiff.checkpoint import Model
+from geosharp.hfreqdiff.models import open_model
 from geosharp.hfreqdiff.settings import Diffusion
 from geosharp.imaging.degradation import Degradation
 from tests.hfreqdiff.made_model import make_model
@@ -235,12 +237,32 @@ def test_the_scale_of_the_truth_is_sought_once(
     assert len(calls) == 1
 
 
-def test_a_model_is_scored_as_the_file_that_it_makes(tmp_path: Path, pair: tuple[Path, Path]) -> None:
+def test_a_seed_that_nothing_is_drawn_with_is_told(tmp_path: Path, pair: tuple[Path, Path]) -> None:
+    notes: list[str] = []
+    asked = Diffusion(model=make_model(tmp_path), seed=3, device="cpu")
     x, y = ORIGIN
+    place = f"{x},{y - 160},{x + 160},{y}"
+    given: dict[str, Any] = {"protocol": "full", "area": place, "on_note": notes.append}
+    evaluate(*pair, methods=["hfreqdiff"], diffusion=asked, **given)
+    assert "--seed does nothing with --steps 1: nothing is drawn" in notes
+
+
+def test_a_model_is_read_once_and_scored_as_the_file_that_it_makes(
+    tmp_path: Path, pair: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, y = ORIGIN
+    opened = []
+
+    def count(*given: Any) -> Model:
+        opened.append(given)
+        return open_model(*given)
+
     asked = Diffusion(model=make_model(tmp_path), steps=2, seed=3, device="cpu")
     place = f"{x},{y - 160},{x + 160},{y}"
     out = fuse(*pair, tmp_path / "mine.tif", method="hfreqdiff", diffusion=asked, area=place).path
+    monkeypatch.setattr("geosharp.hfreqdiff.models.open_model", count)
     result = evaluate(*pair, fused=out, methods=["exp", "hfreqdiff"], diffusion=asked, area=place)
+    assert len(opened) == 1
     assert list(result.protocols["reduced"]) == ["exp", "hfreqdiff"]
     reduced, full = result.protocols["reduced"], result.protocols["full"]
     assert reduced["hfreqdiff"] != reduced["exp"]
@@ -254,7 +276,7 @@ def test_a_model_that_does_not_fit_is_left_out_unless_it_is_asked_for_by_name(tm
     assert list(result.protocols["full"]) == ["exp", "brovey", "gsa", "glp", "glp-hpm"]
     (note,) = [note for note in notes if "hfreqdiff" in note]
     assert note == (
-        "hfreqdiff is left out: 8 PAN pixels an MS pixel; needed: 1.5 to 6.5 of them for hfreqdiff"
+        "hfreqdiff is left out: 8 PAN pixels an MS pixel; needed: 1.5 to 6.5 of them for the model base"
     )
     with pytest.raises(PairError, match="Take --method glp"):
         evaluate(*pair, methods=["exp", "hfreqdiff"], protocol="full")

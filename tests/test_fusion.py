@@ -23,11 +23,14 @@ from rasterio.transform import from_origin
 
 import geosharp
 from geosharp import GeosharpError
+from geosharp.engine.setup import Setup
 from geosharp.engine.stream import Progress
 from geosharp.errors import OutputError, PairError, ResourceError, UsageError
-from geosharp.fusion import prepare
-from geosharp.hfreqdiff.checkpoint import load
+from geosharp.fusion import adopt, prepare
+from geosharp.hfreqdiff.checkpoint import Model, load
+from geosharp.hfreqdiff.models import open_model
 from geosharp.hfreqdiff.settings import Diffusion
+from geosharp.imaging.degradation import Degradation
 from geosharp.raster.scene import Scene, open_scene
 from tests.hfreqdiff.made_model import make_model
 from tests.made import ORIGIN, make_pair, texture, write_raster
@@ -586,7 +589,8 @@ def test_a_diffusion_is_told_in_the_lineage_with_a_seed_only_where_it_draws(
         out = tmp_path / f"{steps}.tif"
         asked = Diffusion(model=model, steps=steps, seed=7, consistency=0, device="cpu")
         result = fuse(*made_pair, out, method="hfreqdiff", area=PART, diffusion=asked)
-        assert (result.method, result.warnings) == ("hfreqdiff", ())
+        seedless = "--seed does nothing with --steps 1: nothing is drawn"
+        assert (result.method, result.warnings) == ("hfreqdiff", (seedless,) if steps == 1 else ())
         with rasterio.open(out) as raster:
             assert raster.tags()["GEOSHARP_METHOD"] == "hfreqdiff"
             told.append(json.loads(raster.tags()["GEOSHARP_PARAMETERS"]))
@@ -630,11 +634,11 @@ def test_holes_stay_holes_under_the_model_and_valid_pixels_never_become_one(
     assert not images["exp"][:, :32, :36].any()
 
 
-def test_where_no_model_was_asked_for_glp_takes_the_place_of_one_that_does_not_fit(
-    tmp_path: Path, model: Path
+def test_where_no_method_was_asked_for_glp_takes_the_place_of_a_model_that_does_not_fit(
+    tmp_path: Path,
 ) -> None:
     pair = make_pair(tmp_path, pan_shape=(128, 128), ratio=8)
-    result = fuse(*pair, tmp_path / "out.tif", method="hfreqdiff")
+    result = fuse(*pair, tmp_path / "out.tif", method=None)
     assert result.method == "glp"
     (note,) = [note for note in result.warnings if "hfreqdiff" in note]
     assert note.startswith("glp takes the place of hfreqdiff: 8 PAN pixels an MS pixel; needed: 1.5 to 6.5")
@@ -643,9 +647,61 @@ def test_where_no_model_was_asked_for_glp_takes_the_place_of_one_that_does_not_f
     with rasterio.open(result.path) as raster:
         assert json.loads(raster.tags()["GEOSHARP_PARAMETERS"])["method"] == "glp"
         assert "model" not in json.loads(raster.tags()["GEOSHARP_PARAMETERS"])
-    with pytest.raises(PairError, match="Take --method glp"):
-        fuse(*pair, tmp_path / "no.tif", method="hfreqdiff", diffusion=Diffusion(model=model))
+
+
+@pytest.mark.parametrize(
+    ("method", "diffusion"), [("hfreqdiff", None), ("hfreqdiff", Diffusion()), (None, Diffusion())]
+)
+def test_a_model_that_was_asked_for_and_does_not_fit_is_refused(
+    tmp_path: Path, method: str | None, diffusion: Diffusion | None
+) -> None:
+    pair = make_pair(tmp_path, pan_shape=(128, 128), ratio=8)
+    with pytest.raises(PairError, match=r"8 PAN pixels an MS pixel; .* Take --method glp"):
+        fuse(*pair, tmp_path / "no.tif", method=method, diffusion=diffusion)
     assert not (tmp_path / "no.tif").exists()
+
+
+def test_without_a_method_a_scene_that_fits_is_the_models(
+    tmp_path: Path, made_pair: tuple[Path, Path], model: Path
+) -> None:
+    asked = Diffusion(model=model, device="cpu")
+    images = [
+        read(fuse(*made_pair, tmp_path / f"{method}.tif", method=method, area=PART, diffusion=asked).path)
+        for method in (None, "hfreqdiff")
+    ]
+    np.testing.assert_array_equal(*images)
+
+
+def test_a_model_is_opened_once_in_a_run(
+    tmp_path: Path, made_pair: tuple[Path, Path], model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = []
+
+    def count(*given: Any) -> Model:
+        opened.append(given)
+        return open_model(*given)
+
+    monkeypatch.setattr("geosharp.hfreqdiff.models.open_model", count)
+    asked = Diffusion(model=model, device="cpu")
+    fuse(*made_pair, tmp_path / "out.tif", method=None, area=PART, diffusion=asked)
+    assert len(opened) == 1
+    # Nor does it stay for the next run: its file may be another.
+    fuse(*made_pair, tmp_path / "out.tif", method=None, area=PART, diffusion=asked, overwrite=True)
+    assert len(opened) == 2
+
+
+def test_the_lineage_tells_the_tile_of_the_plan_that_is_followed(
+    tmp_path: Path, made_pair: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def adopt_less(setup: Setup, degradation: Degradation) -> Setup:
+        """As where wider kernels leave less memory for tiles."""
+        adopted = adopt(setup, degradation)
+        return replace(adopted, plan=replace(adopted.plan, tile=64))
+
+    monkeypatch.setattr("geosharp.fusion.adopt", adopt_less)
+    out = fuse(*made_pair, tmp_path / "out.tif").path
+    with rasterio.open(out) as raster:
+        assert json.loads(raster.tags()["GEOSHARP_PARAMETERS"])["tile"] == 64
 
 
 @pytest.mark.parametrize("method", ["exp", "brovey", "gsa", "glp", "glp-hpm"])

@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 import rasterio
 
+from geosharp.hfreqdiff.checkpoint import load
+from geosharp.hfreqdiff.settings import Diffusion
 from geosharp.preflight import inspect
+from tests.hfreqdiff.made_model import make_model
 from tests.made import ORIGIN, make_pair
 
 
@@ -80,3 +83,14 @@ def test_the_plan_is_of_what_is_asked_for(made_pair: tuple[Path, Path]) -> None:
 def test_the_plan_of_brovey_needs_no_halo(made_pair: tuple[Path, Path]) -> None:
     assert inspect(*made_pair, method="brovey")["plan"]["halo"] == [0, 0]
     assert min(inspect(*made_pair)["plan"]["halo"]) > 12
+
+
+def test_the_plan_of_a_model_names_it_and_what_it_runs_on(
+    tmp_path: Path, made_pair: tuple[Path, Path]
+) -> None:
+    model = make_model(tmp_path)
+    plan = inspect(*made_pair, diffusion=Diffusion(model=model, device="cpu"))["plan"]
+    assert plan["method"] == "hfreqdiff"
+    told = {"model": model.name, "model_sha256": load(model).digest, "device": "cpu", "steps": 1}
+    assert plan.items() >= told.items()
+    assert not {"model", "device"} & set(inspect(*made_pair, method="glp")["plan"])

@@ -48,7 +48,7 @@ def fuse_command(
             "--out", "-o", metavar="OUT", help="GeoTIFF to write, on PAN's grid. Appears when complete."
         ),
     ],
-    method: MethodOption = "hfreqdiff",
+    method: MethodOption = None,
     weights: Annotated[
         str | None,
         typer.Option(

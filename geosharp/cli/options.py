@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from geosharp.errors import UsageError
+from geosharp.hfreqdiff.models import find_model
 from geosharp.hfreqdiff.settings import Diffusion
 
 PanArgument = Annotated[
@@ -57,9 +58,13 @@ AreaOption = Annotated[
     ),
 ]
 MethodOption = Annotated[
-    str,
+    str | None,
     typer.Option(
-        "--method", "-m", help="hfreqdiff, exp, brovey, gsa, glp or glp-hpm.", rich_help_panel="Method"
+        "--method",
+        "-m",
+        help="hfreqdiff, exp, brovey, gsa, glp or glp-hpm.",
+        show_default="hfreqdiff, or glp at ratios that its model does not serve",
+        rich_help_panel="Method",
     ),
 ]
 ModelOption = Annotated[
@@ -172,10 +177,16 @@ def read_diffusion(
     consistency: int | None = None,
     device: str | None = None,
 ) -> Diffusion | None:
-    """The settings that were given, others at their defaults; None where none was."""
+    """The settings that were given, others at their defaults; None where none was.
+
+    A model that there is not is refused: the verbs take seconds to load what computes.
+    """
     given = {"model": model, "steps": steps, "seed": seed, "consistency": consistency, "device": device}
     given = {name: value for name, value in given.items() if value is not None}
-    return replace(Diffusion(), **given) if given else None  # type: ignore[arg-type]
+    diffusion = replace(Diffusion(), **given) if given else None  # type: ignore[arg-type]
+    if diffusion is not None:
+        find_model(diffusion.model)
+    return diffusion
 
 
 def read_list(text: str | None) -> list[str] | None:

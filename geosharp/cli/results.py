@@ -191,6 +191,7 @@ def evaluate_command(
     (TMPDIR).
     """
     terminal = open_terminal(context, verbose, quiet)
+    diffusion = read_diffusion(model, steps, seed, consistency, device)
     from geosharp.evaluation import evaluate
     from geosharp.raster.output.text import JSON_SUFFIXES, check_text, write_text
     from geosharp.terminal import format_scores
@@ -204,7 +205,7 @@ def evaluate_command(
             ms,
             fused=fused or [],
             methods=read_list(methods),
-            diffusion=read_diffusion(model, steps, seed, consistency, device),
+            diffusion=diffusion,
             protocol=protocol or "both",
             bands=read_list(bands),
             sensor=sensor,

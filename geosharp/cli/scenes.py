@@ -42,7 +42,7 @@ def info_command(
     ms: MsArgument,
     bands: BandsOption = None,
     sensor: SensorOption = None,
-    method: MethodOption = "hfreqdiff",
+    method: MethodOption = None,
     model: ModelOption = None,
     steps: StepsOption = None,
     seed: SeedOption = None,
@@ -85,6 +85,9 @@ def info_command(
         put(json.dumps(seen, indent=2, allow_nan=False))
         return
     put(format_info(seen))
+    plan = seen["plan"]
+    if "model" in plan:
+        put(f"{'model':<12} {plan['model']} ({plan['model_sha256'][:8]}) on {plan['device']}")
     for note in seen["notes"]:
         terminal.note(note)
 

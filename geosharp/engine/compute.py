@@ -12,6 +12,7 @@ from geosharp.engine.patches import PatchReader
 from geosharp.engine.setup import Setup
 from geosharp.engine.stream import Fused
 from geosharp.engine.tensors import spans, to_pair
+from geosharp.hfreqdiff.models import within_device_memory
 from geosharp.imaging.classic import Moments, Pair
 from geosharp.imaging.computing import computing
 from geosharp.imaging.radiometry import to_dn
@@ -51,7 +52,8 @@ class TensorJob:
         valid = valid_pixels(self._scene, self._plan.area, patch, tile)
         if valid is not None and not valid.any():
             return None
-        with computing():
+        tiles = f"tiles of {self._plan.tile} PAN pixels in {self._plan.threads} threads"
+        with computing(), within_device_memory(tiles):
             pair = to_pair(patch, self._ms_centres, self._pan_centre)
             fused = self._fuse(pair, spans(tile))
             data = to_dn(fused, self._ms_centres, self._pixels.dtype, self._pixels.limits)

@@ -19,10 +19,6 @@ from geosharp.raster.brovey import check_brovey
 from geosharp.raster.scene import Scene
 
 if TYPE_CHECKING:
-    import torch
-
-    from geosharp.hfreqdiff.checkpoint import Model
-    from geosharp.hfreqdiff.settings import Diffusion
     from geosharp.imaging.classic import Moments, Optics
     from geosharp.imaging.degradation import Degradation
 
@@ -35,8 +31,6 @@ _LITTLE = 0.3
 _ENOUGH = 1000
 # Whole numbers up to here are exact in float32.
 _EXACT = 2**24
-# PAN pixels an MS pixel for which the diffusion model was tried.
-DIFFUSION_RATIOS = (1.5, 6.5)
 
 Tell = Callable[[str], None]
 
@@ -132,18 +126,17 @@ def _learn_moments(setup: Setup, tell: Tell) -> Moments:
 
 
 def _check_diffusion(scene: Scene, options: Options) -> None:
-    settings = options.settings
-    least, most = DIFFUSION_RATIOS
+    settings, header = options.settings, options.model.header
+    least, most = header.ratios
     if not all(least <= ratio <= most for ratio in scene.relation.ratio):
         found = " x ".join(f"{ratio:g}" for ratio in dict.fromkeys(scene.relation.ratio))
         raise PairError(
             f"{scene.pan.name} and {scene.ms[0].name}",
             f"{found} PAN pixels an MS pixel",
-            f"{least:g} to {most:g} of them for hfreqdiff",
+            f"{least:g} to {most:g} of them for the model {settings.name}",
             f"take --method {FALLBACK_METHOD}, without options of the model",
         )
-    model, _ = _open_model(settings)
-    if settings.draws and model.header.sigma_data is None:
+    if settings.draws and header.sigma_data is None:
         raise UsageError(
             f"--steps {settings.steps}",
             f"the model {settings.name} gives the mean alone",
@@ -154,41 +147,31 @@ def _check_diffusion(scene: Scene, options: Options) -> None:
 
 def _diffusion_facts(options: Options) -> dict[str, object]:
     settings = options.settings
-    model, device = _open_model(settings)
     drawn = {"seed": settings.seed} if settings.draws else {}
     return {
         "model": settings.name,
-        "model_sha256": model.digest,
+        "model_sha256": options.model.digest,
         "steps": settings.steps,
         **drawn,
         "consistency": settings.consistency,
-        "device": device.type,
+        "device": options.device.type,
     }
 
 
 def _diffusion_rules(scene: Scene, degradation: Degradation | None, options: Options) -> SizeRules:
     from geosharp.hfreqdiff.sharpen import size_rules
 
-    settings = options.settings
-    model, _ = _open_model(settings)
-    return size_rules(model.network, _find_optics(scene, degradation), settings)
+    return size_rules(options.model.network, _find_optics(scene, degradation), options.settings)
 
 
 def _make_diffusion(setup: Setup, tell: Tell) -> Job:
     from geosharp.engine.compute import TensorJob
     from geosharp.hfreqdiff.sharpen import Sharpener
 
-    settings, moments = setup.options.settings, _learn_moments(setup, tell)
-    model, device = _open_model(settings)
+    options, moments = setup.options, _learn_moments(setup, tell)
     optics = _find_optics(setup.scene, setup.degradation)
-    return TensorJob(setup, moments, Sharpener(model, optics, moments, settings, device).sharpen)
-
-
-def _open_model(settings: Diffusion) -> tuple[Model, torch.device]:
-    from geosharp.hfreqdiff.models import find_device, open_model
-
-    device = find_device(settings.device)
-    return open_model(settings.model, device), device
+    sharpener = Sharpener(options.model, optics, moments, options.settings, options.device)
+    return TensorJob(setup, moments, sharpener.sharpen)
 
 
 _INJECTION = Method(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 
@@ -90,39 +92,81 @@ def make_plan(
     *,
     tensors: bool = True,
     limits: Limits = _FREE,
+    lighter: Mapping[str, SizeRules] = MappingProxyType({}),
 ) -> Plan:
     """Choose what `limits` leave open; the tile is halved until the estimate is under their `max_memory`.
 
-    dtype: the result's; tensors: whether the method computes with torch.
+    dtype: the result's; tensors: whether the method computes with torch; lighter: what other methods ask
+    for, by name, to be named where one of them would fit and this one does not.
     """
-    tile, threads, max_memory = limits.tile, limits.threads, limits.max_memory
-    area, halo, multiple = part.rect, rules.halo, rules.multiple
-    threads = _check("--threads", threads, 1, "one or more") or available_cores()
-    size = _check("--tile", tile, MIN_TILE, f"at least {MIN_TILE} PAN pixels") or _DEFAULT_TILE
-    largest = size = math.ceil(size / multiple) * multiple
-    limit = _DEFAULT_MEMORY if max_memory is None else max_memory
-    readers = _readers(scene, threads)
-    while True:
-        strip = _strip(scene, area, size)
-        cache = _cache(scene, size, halo, strip)
-        memory = cache + _memory(scene, area, size, rules, dtype, readers, threads, tensors)
-        if memory <= limit or (tile is not None and max_memory is None):
-            break
-        if tile is not None or size // 2 < max(MIN_TILE, multiple):
-            if threads > 1:
-                threads, size = threads - 1, largest
-                readers = _readers(scene, threads)
-                continue
-            if max_memory is None:
-                break
-            raise ResourceError(
-                "--max-memory",
-                f"{limit / 2**20:.0f} MB",
-                f"about {memory / 2**20:.0f} MB for tiles of {size} PAN pixels over {area.width} columns",
-                "give more memory, fewer --threads, or fuse the scene in parts with --area",
-            )
-        size = size // 2 // multiple * multiple
-    return Plan(part, size, strip, halo, readers, threads, memory, cache, limits)
+    threads = _check("--threads", limits.threads, 1, "one or more") or available_cores()
+    tile = _check("--tile", limits.tile, MIN_TILE, f"at least {MIN_TILE} PAN pixels") or _DEFAULT_TILE
+    work = _Work(scene, part, rules, dtype, tensors, limits)
+    sizes = work.sizes(tile)
+    if limits.tile is not None:
+        sizes = sizes[:1]
+    limit = limits.max_memory
+    if limit is None:
+        limit = _DEFAULT_MEMORY if limits.tile is None else sys.maxsize
+    for count in range(threads, 0, -1):
+        for size in sizes:
+            plan = work.plan(size, count)
+            if plan.memory <= limit:
+                return plan
+    if limits.max_memory is None:
+        return plan
+    raise work.refusal(sizes, lighter)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What plans are made for, see make_plan."""
+
+    scene: Scene
+    part: Area
+    rules: SizeRules
+    dtype: str
+    tensors: bool
+    limits: Limits
+
+    def sizes(self, first: int) -> list[int]:
+        """Tile sides, each about half of the one before."""
+        multiple = self.rules.multiple
+        sizes = [math.ceil(first / multiple) * multiple]
+        while sizes[-1] // 2 >= max(MIN_TILE, multiple):
+            sizes.append(sizes[-1] // 2 // multiple * multiple)
+        return sizes
+
+    def plan(self, tile: int, threads: int) -> Plan:
+        area, halo, readers = self.part.rect, self.rules.halo, _readers(self.scene, threads)
+        strip = _strip(self.scene, area, tile)
+        cache = _cache(self.scene, tile, halo, strip)
+        needed = _memory(self.scene, area, tile, self.rules, self.dtype, readers, threads, self.tensors)
+        return Plan(self.part, tile, strip, halo, readers, threads, cache + needed, cache, self.limits)
+
+    def refusal(self, sizes: Sequence[int], lighter: Mapping[str, SizeRules]) -> ResourceError:
+        """The error where not even one thread with the smallest tile of `sizes` fits: it names what would."""
+        limit, rect = self.limits.max_memory or 0, self.part.rect
+        least = min((self.plan(size, 1) for size in sizes), key=lambda plan: plan.memory)
+        needed = math.ceil(least.memory / 2**20)
+
+        def fits(work: _Work, size: int) -> bool:
+            return work.plan(size, 1).memory <= limit
+
+        remedies = [f"give --max-memory {needed}M"]
+        remedies += [f"take --tile {size}" for size in self.sizes(sizes[-1]) if fits(self, size)][:1]
+        for name, rules in lighter.items():
+            if any(fits(replace(self, rules=rules), size) for size in sizes):
+                remedies.append(f"take --method {name}")
+        narrow = Area(replace(rect, width=min(rect.width, least.tile)))
+        if fits(replace(self, part=narrow), least.tile):
+            remedies.append("fuse the scene in parts with --area")
+        return ResourceError(
+            "--max-memory",
+            f"{limit / 2**20:.0f} MB",
+            f"at least {needed} MB for tiles of {least.tile} PAN pixels over {rect.width} columns",
+            ", or ".join(remedies),
+        )
 
 
 def available_cores() -> int:

@@ -22,6 +22,8 @@ from geosharp.version import __version__
 # The entry of the file's metadata that holds the header, and the header's own version.
 _ENTRY = "geosharp"
 FORMAT = 1
+# PAN pixels an MS pixel that a network serves, least and most, where its header does not tell.
+RATIOS = (1.5, 6.5)
 
 
 @dataclass(frozen=True)
@@ -29,12 +31,14 @@ class Header:
     """What a checkpoint tells of itself before a weight is read.
 
     sigma_data: the standard deviation of the truth about the mean, in units of the band, for draws; None
-    where the network has not learnt to draw. facts: training data, licences, command, scores.
+    where the network has not learnt to draw. facts: training data, licences, command, scores. ratios: PAN
+    pixels an MS pixel that it serves, least and most.
     """
 
     architecture: Architecture
     sigma_data: float | None
     facts: Mapping[str, Any]
+    ratios: tuple[float, float] = RATIOS
 
 
 @dataclass(frozen=True)
@@ -46,8 +50,14 @@ class Model:
     digest: str
 
 
-def save(path: Path, network: HFreqdiff, sigma_data: float | None, facts: Mapping[str, Any]) -> None:
-    """Write `network`; a file of that name is replaced once all is written."""
+def save(
+    path: Path,
+    network: HFreqdiff,
+    sigma_data: float | None,
+    facts: Mapping[str, Any],
+    ratios: tuple[float, float] = RATIOS,
+) -> None:
+    """Write `network`, see Header; a file of that name is replaced once all is written."""
     rules = network.size_rules
     header = {
         "format": FORMAT,
@@ -55,6 +65,7 @@ def save(path: Path, network: HFreqdiff, sigma_data: float | None, facts: Mappin
         "architecture": dataclasses.asdict(network.architecture),
         "size_rules": {"multiple": rules.multiple, "halo": rules.halo},
         "sigma_data": sigma_data,
+        "ratios": ratios,
         "facts": dict(facts),
     }
     state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
@@ -94,7 +105,8 @@ def read_header(path: Path) -> Header:
     positive = isinstance(sigma_data, float) and 0 < sigma_data < 100
     if not isinstance(facts, dict) or not (sigma_data is None or positive):
         raise _refusal(path, "a header without sigma_data and facts")
-    return Header(_architecture(path, told.get("architecture")), sigma_data, facts)
+    architecture, ratios = told.get("architecture"), told.get("ratios", RATIOS)
+    return Header(_architecture(path, architecture), sigma_data, facts, _ratios(path, ratios))
 
 
 def load(path: Path, device: torch.device | str = "cpu") -> Model:
@@ -134,6 +146,14 @@ def _architecture(path: Path, told: Any) -> Architecture:
         if not fits or (hint is int and not 0 < told[name] <= 1024):
             raise _refusal(path, f"an architecture with {told[name]!r:.40} as {name}")
     return Architecture(**told)
+
+
+def _ratios(path: Path, told: Any) -> tuple[float, float]:
+    pair = list(told) if isinstance(told, list | tuple) else []
+    numbers = len(pair) == 2 and all(type(value) in (int, float) for value in pair)
+    if not numbers or not 1 < pair[0] <= pair[1] < 100:
+        raise _refusal(path, f"a header with {told!r:.40} as ratios")
+    return float(pair[0]), float(pair[1])
 
 
 def _unreadable(path: Path, error: Exception) -> InputError:

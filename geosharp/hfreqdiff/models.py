@@ -6,6 +6,8 @@ torch is imported when a model is read: a wrong name is refused at once.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,7 +53,8 @@ def open_model(name: str | os.PathLike[str], device: torch.device) -> Model:
     """The model of that name on `device`, read once for as long as its file stays as it is."""
     path = find_model(name).resolve()
     state = path.stat()
-    return _load(path, (state.st_ino, state.st_mtime_ns, state.st_size), device)
+    with within_device_memory("the model"):
+        return _load(path, (state.st_ino, state.st_mtime_ns, state.st_size), device)
 
 
 @lru_cache(maxsize=4)
@@ -75,3 +78,19 @@ def find_device(name: str) -> torch.device:
     # Its ten bits of mantissa would make results depend on the device.
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     return torch.device("cuda")
+
+
+@contextmanager
+def within_device_memory(what: str) -> Iterator[None]:
+    """Running out of a GPU's memory is a ResourceError that says what to change. what: had no room there."""
+    import torch
+
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise ResourceError(
+            "the GPU's memory",
+            f"none left for {what}",
+            f"room for {what} beside all else on that GPU",
+            "give a smaller --tile or fewer --threads, or take --device cpu",
+        ) from error

@@ -47,6 +47,13 @@ class Diffusion:
         return self.steps > 1
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know of what is asked for."""
+        if self.draws or self.seed == Diffusion.seed:
+            return ()
+        return ("--seed does nothing with --steps 1: nothing is drawn",)
+
+    @property
     def name(self) -> str:
         """The model as the user named it."""
         return Path(self.model).name

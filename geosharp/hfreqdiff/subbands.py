@@ -35,7 +35,8 @@ def join(x: Tensor, rotation: Tensor | None) -> Tensor:
 
 def haar() -> Tensor:
     """(16, 16): pixels of a 4 x 4 block in reading order -> Haar coefficients, orthonormal."""
-    fine = _analyse(torch.eye(COUNT).reshape(COUNT, BLOCK, BLOCK))
+    # On the CPU, also where networks are made on the meta device: computing there imports sympy, for seconds.
+    fine = _analyse(torch.eye(COUNT, device="cpu").reshape(COUNT, BLOCK, BLOCK))
     coarse = _analyse(fine[0])
     parts = [*coarse, *fine[1:]]
     return torch.cat([part.reshape(COUNT, -1) for part in parts], 1).T.contiguous()

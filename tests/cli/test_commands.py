@@ -21,7 +21,7 @@ import geosharp
 from geosharp.cli import app
 from geosharp.hfreqdiff.checkpoint import load
 from tests.hfreqdiff.made_model import make_model
-from tests.made import ORIGIN, write_raster
+from tests.made import ORIGIN, make_pair, write_raster
 
 
 def run(*arguments: object) -> Result:
@@ -225,6 +225,34 @@ def test_a_models_options_reach_the_result(
     assert parameters.items() >= told.items()
     assert parameters["model"] == models["model"].name
     assert parameters["model_sha256"] == load(models["model"]).digest
+
+
+@pytest.mark.parametrize("command", ["fuse", "info"])
+def test_a_method_by_name_is_refused_where_the_default_gives_way(tmp_path: Path, command: str) -> None:
+    pair = make_pair(tmp_path, pan_shape=(128, 128), ratio=8)
+    target = ["-o", tmp_path / "out.tif"] if command == "fuse" else []
+    default = run(command, *pair, *target)
+    assert default.exit_code == 0
+    assert "note: glp takes the place of hfreqdiff: 8 PAN pixels an MS pixel" in default.stderr
+    named = run(command, *pair, *target, *(["--overwrite"] if target else []), "-m", "hfreqdiff")
+    assert named.exit_code == 1
+    assert "8 PAN pixels an MS pixel; needed: 1.5 to 6.5" in named.stderr
+    assert "Take --method glp" in named.stderr
+
+
+@pytest.mark.parametrize("command", ["fuse", "info", "evaluate"])
+def test_a_model_that_there_is_not_is_refused_before_torch_is_imported(tmp_path: Path, command: str) -> None:
+    target = ["-o", str(tmp_path / "out.tif")] if command == "fuse" else []
+    arguments = [command, "pan.tif", "ms.tif", *target, "--model", "no-such"]
+    code = (
+        "import sys\nfrom geosharp.cli import main\ntry:\n    main()\n"
+        "except SystemExit as stop:\n    sys.exit(3 if 'torch' in sys.modules else stop.code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("geosharp: --model: 'no-such': no such model and no such file")
 
 
 def test_info_tells_the_plan_of_a_model(made_pair: tuple[Path, Path], models: dict[str, Path]) -> None:

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import get_args
 
 import pytest
 
 from geosharp.cli.options import MethodOption, read_bytes, read_diffusion, read_list, read_numbers
-from geosharp.engine.methods import METHODS
+from geosharp.engine.methods import DEFAULT_METHOD, FALLBACK_METHOD, METHODS
 from geosharp.errors import UsageError
 from geosharp.hfreqdiff.settings import Diffusion
 
@@ -38,10 +39,18 @@ def test_lists_are_separated_by_commas() -> None:
         read_numbers("--weights", "a,1")
 
 
-def test_what_is_not_given_of_a_diffusion_is_its_default() -> None:
+def test_the_method_in_the_help_by_default_is_the_default() -> None:
+    _, option = get_args(MethodOption)
+    assert set(re.findall("[a-z-]+", option.show_default)) & set(METHODS) == {DEFAULT_METHOD, FALLBACK_METHOD}
+    assert option.show_default.startswith(DEFAULT_METHOD)
+
+
+def test_what_is_not_given_of_a_diffusion_is_its_default(tmp_path: Path) -> None:
     assert read_diffusion(None) is None
     assert read_diffusion(None, seed=0) == Diffusion()
-    given = read_diffusion("mine.safetensors", 4, 5, 0, "cpu")
-    assert given == Diffusion(model="mine.safetensors", steps=4, seed=5, consistency=0, device="cpu")
+    mine = tmp_path / "mine.safetensors"
+    mine.touch()
+    given = read_diffusion(str(mine), 4, 5, 0, "cpu")
+    assert given == Diffusion(model=str(mine), steps=4, seed=5, consistency=0, device="cpu")
     with pytest.raises(UsageError, match=r"^--steps: 0;"):
         read_diffusion(None, steps=0)

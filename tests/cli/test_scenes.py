@@ -10,7 +10,9 @@ from typer.testing import CliRunner, Result
 
 from geosharp import load_calibration
 from geosharp.cli import app
+from geosharp.hfreqdiff.checkpoint import load
 from geosharp.raster.scene import Scene
+from tests.hfreqdiff.made_model import make_model
 from tests.padm.planted import plant
 
 
@@ -89,3 +91,11 @@ def test_a_calibration_that_is_none_is_one_line(pair: tuple[str, str], tmp_path:
     assert f"{broken}: JSON, but no calibration" in result.stderr.splitlines()[-1]
     assert not (tmp_path / "r.html").exists()
     assert out.exists() == (command == "report")
+
+
+def test_info_names_the_model_and_what_it_runs_on(pair: tuple[str, str], tmp_path: Path) -> None:
+    model = make_model(tmp_path)
+    shown = run("info", *pair, "--model", model, "--device", "cpu", "--seed", 7)
+    assert f"model        {model.name} ({load(model).digest[:8]}) on cpu\n" in shown.stdout
+    assert shown.stderr == "note: --seed does nothing with --steps 1: nothing is drawn\n"
+    assert "\nmodel " not in run("info", *pair, "--method", "exp").stdout

@@ -12,14 +12,17 @@ from rasterio.transform import from_origin
 from shapely.geometry import Point
 
 from geosharp.engine import methods
-from geosharp.engine.plan import make_plan
+from geosharp.engine.compute import TensorJob
+from geosharp.engine.plan import Limits, make_plan
 from geosharp.engine.setup import Options, Setup
+from geosharp.errors import ResourceError
 from geosharp.imaging import classic
+from geosharp.imaging.rules import SizeRules
 from geosharp.raster.area import Area
 from geosharp.raster.grid import Rect
 from geosharp.raster.pixels import Pixels
 from geosharp.raster.scene import Scene, open_scene
-from tests.engine.memory import fuse_in_memory
+from tests.engine.memory import fuse_in_memory, moments_of
 from tests.made import ORIGIN, make_pair, write_raster
 
 SHAPE = (310, 330)
@@ -216,6 +219,38 @@ def test_the_job_reads_what_its_halo_asks_for(odd: Scene) -> None:
     reader.close()
     assert patch is not None
     assert patch.pan_rect == tile.grow(*plan.halo)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "told"),
+    [
+        (
+            torch.OutOfMemoryError("CUDA out of memory."),
+            ResourceError,
+            "the GPU's memory: none left for tiles of",
+        ),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), MemoryError, "allocate"),
+        (RuntimeError("anything else"), RuntimeError, "anything else"),
+    ],
+)
+def test_want_of_memory_is_told_by_whose_it_is(
+    odd: Scene, error: Exception, kind: type[Exception], told: str
+) -> None:
+    def fail(*_: object) -> torch.Tensor:
+        raise error
+
+    plan = make_plan(odd, Area(odd.area), SizeRules(1, (8, 8)), "float32", limits=Limits(128, 2))
+    job = TensorJob(Setup(odd, "glp", Pixels("float32", None, None), plan), moments_of(odd), fail)
+    reader = job.open_reader()
+    tile = Rect(128, 64, 64, 64)
+    patch = reader.read(tile)
+    reader.close()
+    assert patch is not None
+    with pytest.raises(kind, match=told) as caught:
+        job.compute(tile, patch)
+    if isinstance(caught.value, ResourceError):
+        assert "128 PAN pixels in 2 threads" in caught.value.found
+        assert caught.value.remedy == "give a smaller --tile or fewer --threads, or take --device cpu"
 
 
 def test_torchs_threads_are_those_of_before(odd: Scene) -> None:

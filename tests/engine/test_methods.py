@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,11 @@ from geosharp.engine.methods import DEFAULT_METHOD, METHODS
 from geosharp.engine.setup import Options
 from geosharp.errors import PairError, ResourceError, UsageError
 from geosharp.fusion import prepare
-from geosharp.hfreqdiff.checkpoint import load
+from geosharp.hfreqdiff.checkpoint import load, save
 from geosharp.hfreqdiff.settings import Diffusion
 from geosharp.imaging import classic
 from geosharp.raster.scene import open_scene
-from tests.hfreqdiff.made_model import make_model
+from tests.hfreqdiff.made_model import make_model, make_network
 from tests.made import make_pair
 
 
@@ -34,8 +35,8 @@ def test_every_classical_method_has_its_name() -> None:
 def test_only_brovey_reads_no_halo_and_takes_weights(
     made_pair: tuple[Path, Path], model: Path, method: str
 ) -> None:
-    options = Options(diffusion=Diffusion(model=model) if METHODS[method].diffuses else None)
-    setup = prepare(*made_pair, method=method, options=options)
+    asked = Diffusion(model=model) if METHODS[method].diffuses else None
+    setup = prepare(*made_pair, method=method, diffusion=asked)
     assert (max(setup.plan.halo) == 0) == METHODS[method].weighted == (method == "brovey")
 
 
@@ -87,10 +88,21 @@ def test_hfreqdiff_asks_for_more_than_glp_and_for_more_with_every_step_and_round
         assert all(one < other for one, other in zip(smaller, larger, strict=True))
 
 
-def test_ratios_that_hfreqdiff_was_not_tried_on_are_refused_before_a_model_is_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("ratios", "served"), [((1.5, 6.5), False), ((4, 8), True), ((9, 12), False)])
+def test_ratios_that_the_models_header_does_not_tell_are_refused(
+    tmp_path: Path, ratios: tuple[float, float], served: bool
+) -> None:
     scene = open_scene(*make_pair(tmp_path, pan_shape=(64, 64), ratio=8))
-    with pytest.raises(PairError, match=r"8 PAN pixels an MS pixel; needed: 1\.5 to 6\.5") as caught:
-        METHODS["hfreqdiff"].check(scene, diffusion(tmp_path / "no such model"))
+    model = tmp_path / "mine.safetensors"
+    save(model, make_network(), None, {}, ratios)
+    if served:
+        METHODS["hfreqdiff"].check(scene, diffusion(model))
+        return
+    needed = (
+        f"8 PAN pixels an MS pixel; needed: {ratios[0]:g} to {ratios[1]:g} of them for the model {model.name}"
+    )
+    with pytest.raises(PairError, match=re.escape(needed)) as caught:
+        METHODS["hfreqdiff"].check(scene, diffusion(model))
     assert caught.value.remedy == "take --method glp, without options of the model"
     assert scene.pan.name in caught.value.subject
 
@@ -127,3 +139,16 @@ def test_facts_are_what_decides_the_pixels(model: Path) -> None:
     drawn = METHODS["hfreqdiff"].facts(diffusion(model, steps=4, seed=3, consistency=2, device="cpu"))
     assert drawn == told | {"steps": 4, "seed": 3}
     assert METHODS["glp"].facts(Options()) == {}
+
+
+def test_a_file_that_changes_under_way_changes_no_result(
+    tmp_path: Path, made_pair: tuple[Path, Path]
+) -> None:
+    first, other = (make_model(tmp_path, seed=seed) for seed in (0, 1))
+    digest = load(first).digest
+    setup = prepare(*made_pair, method="hfreqdiff", diffusion=Diffusion(model=first, device="cpu"))
+    other.replace(first)
+    assert METHODS["hfreqdiff"].facts(setup.options)["model_sha256"] == digest
+    first.unlink()
+    METHODS["hfreqdiff"].make_job(setup, lambda _: None)
+    assert setup.options.model.digest == digest

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -73,6 +74,48 @@ def test_with_the_tile_given_only_threads_give_way(scene: Scene) -> None:
     assert tight.tile == 512
     assert tight.threads < 8
     assert tight.memory < ample.memory
+
+
+HUNGRY = SizeRules(4, (127, 127), 400)
+
+
+def refusal(scene: Scene, limit: int, tile: int | None = None) -> str:
+    limits = Limits(tile, 4, limit)
+    with pytest.raises(ResourceError) as caught:
+        make_plan(scene, AREA, HUNGRY, "uint16", limits=limits, lighter={"light": RULES})
+    return caught.value.remedy
+
+
+@pytest.mark.parametrize("tile", [None, 1024])
+def test_a_refusal_names_the_least_that_would_do(scene: Scene, tile: int | None) -> None:
+    told = re.match(r"give --max-memory (\d+)M", refusal(scene, 400 * MB, tile))
+    assert told is not None
+    least = int(told[1])
+    assert planned(scene, AREA, HUNGRY, "uint16", tile=tile, threads=4, max_memory=least * MB).tile == (
+        tile or 64
+    )
+    refusal(scene, (least - 1) * MB, tile)
+
+
+def test_a_refusal_names_smaller_tiles_and_lighter_methods_where_they_would_do(scene: Scene) -> None:
+    wide = planned(scene, AREA, HUNGRY, "uint16", tile=1024, threads=1).memory
+    half, smallest = (
+        planned(scene, AREA, HUNGRY, "uint16", tile=tile, threads=1).memory for tile in (512, MIN_TILE)
+    )
+    light = planned(scene, AREA, RULES, "uint16", tile=MIN_TILE, threads=1).memory
+    assert light < smallest < half < wide
+    assert "take --tile 512, or take --method light" in refusal(scene, half, 1024)
+    assert "take --tile 256" in refusal(scene, half - 1, 1024)
+    assert "--tile" not in refusal(scene, smallest - 1, 1024)
+    assert "--tile" not in refusal(scene, smallest - 1)
+    assert "--method light" in refusal(scene, smallest - 1)
+    assert "--method light" not in refusal(scene, light - 1)
+
+
+def test_a_refusal_names_parts_of_the_scene_where_its_width_is_what_is_too_much(scene: Scene) -> None:
+    least = planned(scene, AREA, HUNGRY, "uint16", tile=MIN_TILE, threads=1).memory
+    assert refusal(scene, least - 1).endswith("or fuse the scene in parts with --area")
+    assert "--area" not in refusal(scene, 10 * MB)
 
 
 @pytest.mark.parametrize("tile", [None, 1024])

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from geosharp.errors import InputError, ResourceError
-from geosharp.hfreqdiff.checkpoint import FORMAT, load, read_header, save
+from geosharp.hfreqdiff.checkpoint import FORMAT, RATIOS, load, read_header, save
 from geosharp.hfreqdiff.network import Architecture, HFreqdiff
 
 TINY = Architecture(8, 1, 1, 1, "unshuffle", True, False)
@@ -69,6 +69,14 @@ def test_the_header_tells_what_a_tile_needs_and_who_wrote_it(saved: Path) -> Non
     assert told["version"]
 
 
+def test_ratios_are_saved_and_have_a_default_where_a_header_has_none(saved: Path) -> None:
+    assert read_header(saved).ratios == RATIOS
+    save(saved, HFreqdiff(TINY), None, FACTS, (2, 4.5))
+    assert read_header(saved).ratios == (2.0, 4.5)
+    rewrite(saved, ratios="away")
+    assert read_header(saved).ratios == RATIOS
+
+
 def test_the_digest_is_of_the_weights_and_the_header(saved: Path) -> None:
     digest = load(saved).digest
     save(saved, HFreqdiff(TINY), 0.22, FACTS)
@@ -114,6 +122,10 @@ def test_a_newer_file_names_both_formats(saved: Path) -> None:
     [
         ({"format": "away"}, "without a format"),
         ({"facts": "away"}, "without sigma_data and facts"),
+        *(
+            ({"ratios": ratios}, f"{ratios!r} as ratios")
+            for ratios in (None, 4, [2], [4, 2], [0.5, 4], ["2", "4"], [True, 4], [2, float("inf")])
+        ),
         ({"sigma_data": -1.0}, "without sigma_data and facts"),
         ({"architecture": {"width": 8}}, "other parts than width"),
         ({"architecture": {**vars(TINY), "width": 16}}, "other weights than its header announces"),

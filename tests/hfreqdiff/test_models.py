@@ -134,3 +134,15 @@ def test_without_a_gpu_cuda_is_refused_by_name_and_auto_is_the_cpu(monkeypatch: 
 def test_a_gpu_is_taken_unless_the_cpu_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert [find_device(name).type for name in ("auto", "cuda", "cpu")] == ["cuda", "cuda", "cpu"]
+
+
+def test_a_gpu_without_room_for_the_model_is_told_by_its_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 MiB.")
+
+    monkeypatch.setattr("geosharp.hfreqdiff.checkpoint.load", fail)
+    with pytest.raises(ResourceError, match=r"^the GPU's memory: none left for the model") as caught:
+        open_model(make_model(tmp_path), CPU)
+    assert caught.value.remedy.endswith("or take --device cpu")

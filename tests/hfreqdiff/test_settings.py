@@ -41,3 +41,9 @@ def test_what_can_be_is_taken() -> None:
 def test_a_model_goes_by_its_last_name() -> None:
     names = [Diffusion(model=model).name for model in ("base", "some/mine.safetensors", Path("there/a.b"))]
     assert names == ["base", "mine.safetensors", "a.b"]
+
+
+def test_a_seed_that_nothing_is_drawn_with_is_worth_a_note() -> None:
+    (note,) = Diffusion(seed=3).notes
+    assert note == "--seed does nothing with --steps 1: nothing is drawn"
+    assert Diffusion().notes == Diffusion(steps=2, seed=3).notes == ()
