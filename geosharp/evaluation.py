@@ -18,10 +18,11 @@ import numpy as np
 from geosharp.calibration import Learnt, check_choice, learn
 from geosharp.engine.methods import METHODS
 from geosharp.engine.plan import Limits
+from geosharp.engine.preparation import Place, adopt, choose_options, plan_fusion
 from geosharp.engine.setup import Options
 from geosharp.engine.stream import Progress, ProgressCallback
 from geosharp.errors import OutputError, PairError, ResourceError, UsageError
-from geosharp.fusion import Place, adopt, choose_options, plan_fusion, write_fused
+from geosharp.fusion import write_fused
 from geosharp.hfreqdiff.settings import Diffusion
 from geosharp.imaging.computing import computing
 from geosharp.imaging.degradation import Degradation

@@ -5,40 +5,31 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from geosharp.calibration import WORDS, Learnt, check_choice, learn
-from geosharp.engine.methods import DEFAULT_METHOD, FALLBACK_METHOD, METHODS, Tell
-from geosharp.engine.plan import Limits, Plan, make_plan
-from geosharp.engine.setup import Options, Setup
+from geosharp.engine.methods import METHODS, Tell
+from geosharp.engine.preparation import Place, adopt, preliminary_notes, prepare
+from geosharp.engine.setup import Setup
 from geosharp.engine.stream import ProgressCallback, stream
 from geosharp.errors import PairError, UsageError
-from geosharp.hfreqdiff.models import find_model
-from geosharp.hfreqdiff.settings import Diffusion
-from geosharp.raster.area import Area, find_area
-from geosharp.raster.content import fused_content, fused_pixels
+from geosharp.hfreqdiff.settings import DEFAULT_DRAWS, Diffusion
+from geosharp.raster.content import fused_content, spread_content
 from geosharp.raster.environment import gdal_settings
 from geosharp.raster.grid import Grid
 from geosharp.raster.output import OutputFormat, SceneWriter, check_target
 from geosharp.raster.output.creation import check_creation
 from geosharp.raster.output.preview import check_preview, write_preview
-from geosharp.raster.pixels import Pixels
-from geosharp.raster.scene import Scene, name_inputs, open_scene
+from geosharp.raster.scene import Scene, name_inputs
 from geosharp.raster.source import FilePath
 from geosharp.version import __version__
 
 if TYPE_CHECKING:
-    from geosharp.imaging.degradation import Degradation
     from geosharp.padm.calibration import Calibration
-
-Place = FilePath | Sequence[float]
-
-DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
-EXTENTS = ("intersection", "pan")
-_FREE = Limits()
 
 _log = logging.getLogger(__name__)
 
@@ -46,8 +37,8 @@ _log = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class FuseResult:
     """What a fusion did. grid: the result's; tiles: how many held valid pixels; warnings: what a
-    user should know of the scene; preview: the quick look's path where one was asked for; calibration: of
-    the scene, None where the method or the caller wants none."""
+    user should know of the scene; preview, uncertainty: the files' paths where they were asked for;
+    calibration: of the scene, None where the method or the caller wants none."""
 
     path: Path
     grid: Grid
@@ -56,6 +47,7 @@ class FuseResult:
     method: str
     warnings: tuple[str, ...]
     preview: Path | None = None
+    uncertainty: Path | None = None
     calibration: Calibration | None = None
 
 
@@ -77,6 +69,7 @@ def fuse(
     creation: Mapping[str, str] | None = None,
     overwrite: bool = False,
     preview: FilePath | None = None,
+    uncertainty: FilePath | None = None,
     tile: int | None = None,
     threads: int | None = None,
     max_memory: int | None = None,
@@ -94,16 +87,20 @@ def fuse(
     and MS, or all of "pan". dtype: MS's unless given. creation: GeoTIFF creation options. max_memory in
     bytes. calibration: of the methods but exp and brovey: "auto" learns it from the scene, "sensor" takes
     the sensor's published values, or a saved one; align: whether MS goes where calibration finds its
-    content. diffusion: of hfreqdiff. on_note: called with what a user should know as soon as it is known;
-    the result holds it all. Raises a GeosharpError that says what to do; `out` appears complete or not.
+    content. diffusion: of hfreqdiff. uncertainty: a GeoTIFF to write beside `out`, float32: the standard
+    deviation of each pixel in DN, as hfreqdiff's draws have it. on_note: called with what a user should know
+    as soon as it is known; the result holds it all. Raises a GeosharpError that says what to do; `out`
+    appears complete or not, and after all else that is asked for but the preview.
     """
     start = time.perf_counter()
     # What can be refused without a look at the scene is refused first.
     form = OutputFormat(cog=cog, overviews=overviews, mask=mask, creation=creation or {})
     check_creation(form)
     named = name_inputs(pan, ms)
-    check_target(Path(out), overwrite=overwrite, inputs=named)
+    files = _Files(out, preview, uncertainty, overwrite)
+    files.check(named)
     _check_calibration(method, calibration)
+    diffusion = _with_draws(diffusion, uncertainty)
     setup = prepare(
         pan,
         ms,
@@ -123,10 +120,7 @@ def fuse(
     scene = setup.scene
     # A VRT or URI names other files than it is called; none of them may be replaced.
     inputs = [*named, *scene.files]
-    check_target(Path(out), overwrite=overwrite, inputs=inputs)
-    quick_look = None if preview is None else Path(preview)
-    if quick_look is not None:
-        check_preview(quick_look, overwrite=overwrite, inputs=inputs)
+    files.check(inputs)
     notes = _Notes(on_note)
     notes.add(*preliminary_notes(setup))
     learnt: Learnt | None = None
@@ -147,9 +141,17 @@ def fuse(
         "calibration": calibration if isinstance(calibration, str) else None,
         "align": align,
     }
-    content = fused_content(scene, setup.plan.area, setup.pixels, _lineage(setup, chosen, learnt))
+    lineage = _lineage(setup, chosen, learnt)
+    content = fused_content(scene, setup.plan.area, setup.pixels, lineage)
     output = SceneWriter(Path(out), content, form, overwrite=overwrite, inputs=inputs)
-    filled = write_fused(setup, output, notes.add, progress)
+    beside = None
+    if uncertainty is not None:
+        spread = spread_content(scene, setup.plan.area, lineage)
+        # Creation options are for the result's type.
+        beside_form = OutputFormat(cog=cog, overviews=overviews, mask=mask)
+        beside = SceneWriter(Path(uncertainty), spread, beside_form, overwrite=overwrite, inputs=inputs)
+    filled = write_fused(setup, output, notes.add, progress, beside)
+    quick_look = None if preview is None else Path(preview)
     if quick_look is not None:
         write_preview(output.path, quick_look, overwrite=overwrite)
     return FuseResult(
@@ -160,140 +162,66 @@ def fuse(
         method=setup.method,
         warnings=tuple(notes.told),
         preview=quick_look,
+        uncertainty=None if beside is None else beside.path,
         calibration=None if learnt is None else learnt.calibration,
     )
 
 
-def prepare(
-    pan: FilePath,
-    ms: FilePath | Sequence[FilePath],
-    *,
-    method: str | None = None,
-    bands: int | str | Sequence[int | str] | None = None,
-    sensor: str | None = None,
-    weights: Sequence[float] | None = None,
-    diffusion: Diffusion | None = None,
-    area: Place | None = None,
-    extent: str = "intersection",
-    dtype: str | None = None,
-    bits: int | None = None,
-    tile: int | None = None,
-    threads: int | None = None,
-    max_memory: int | None = None,
-) -> Setup:
-    """Decide all of a fusion that can be before a pixel is read; arguments as of `fuse`.
-
-    bits: of an integer result, fewer than its type has. See `adopt` for what pixels tell.
-    """
-    _check_choice("--extent", extent, EXTENTS)
-    if dtype is not None:
-        _check_choice("--dtype", dtype, DTYPES)
-    options = choose_options([DEFAULT_METHOD if method is None else method], weights, diffusion)
-    scene = open_scene(pan, ms, bands=bands, sensor=sensor)
-    notes: tuple[str, ...] = ()
-    if method is None:
-        method, notes = _choose_method(scene, options)
-    _log.info("sensor: %s (%s)", scene.sensor.title, scene.sensor_reason)
-    _log.info("MS on PAN: ratio %s, shift %s PAN pixels", scene.relation.ratio, scene.relation.shift)
-    whole = scene.area if extent == "intersection" else scene.grid.rect
-    part = Area(whole) if area is None else find_area(area, scene.grid, whole)
-    limits = Limits(tile, threads, max_memory)
-    setup = plan_fusion(scene, part, method, options=options, dtype=dtype, bits=bits, limits=limits)
-    return replace(setup, notes=notes)
-
-
-def _choose_method(scene: Scene, options: Options) -> tuple[str, tuple[str, ...]]:
-    """The default method, or another where it does not fit the scene; and why."""
-    try:
-        METHODS[DEFAULT_METHOD].check(scene, options)
-    except PairError as error:
-        if options.diffusion is not None:
-            raise
-        why = f"{error.found}; needed: {error.needed}"
-        return FALLBACK_METHOD, (f"{FALLBACK_METHOD} takes the place of {DEFAULT_METHOD}: {why}",)
-    return DEFAULT_METHOD, ()
-
-
-def plan_fusion(
-    scene: Scene,
-    part: Area,
-    method: str,
-    *,
-    options: Options | None = None,
-    dtype: str | None = None,
-    bits: int | None = None,
-    limits: Limits = _FREE,
-) -> Setup:
-    """As `prepare`, for `part` of a scene that is open."""
-    options = options or Options()
-    METHODS[method].check(scene, options)
-    pixels = fused_pixels(scene, part, dtype, bits)
-    return Setup(scene, method, pixels, _plan(scene, part, method, pixels, limits, options), options)
-
-
-def adopt(setup: Setup, degradation: Degradation) -> Setup:
-    """The setup with what is known of the scene: MS lies where its content is, and methods take its kernels.
-
-    As it was where the method takes neither.
-    """
-    if not METHODS[setup.method].calibrated:
-        return setup
-    scene, plan = setup.scene.aligned(degradation.shift), setup.plan
-    plan = _plan(scene, plan.area, setup.method, setup.pixels, plan.limits, setup.options, degradation)
-    return replace(setup, scene=scene, plan=plan, degradation=degradation)
-
-
-def _plan(
-    scene: Scene,
-    part: Area,
-    method: str,
-    pixels: Pixels,
-    limits: Limits,
-    options: Options,
-    degradation: Degradation | None = None,
-) -> Plan:
-    how = METHODS[method]
-    rules = how.size_rules(scene, degradation, options)
-    lighter = {}
-    if how.diffuses:
-        lighter = {FALLBACK_METHOD: METHODS[FALLBACK_METHOD].size_rules(scene, degradation, options)}
-    return make_plan(scene, part, rules, pixels.dtype, tensors=how.tensors, limits=limits, lighter=lighter)
-
-
 def write_fused(
-    setup: Setup, output: SceneWriter, tell: Tell, progress: ProgressCallback | None = None
+    setup: Setup,
+    output: SceneWriter,
+    tell: Tell,
+    progress: ProgressCallback | None = None,
+    beside: SceneWriter | None = None,
 ) -> int:
-    """Fuse into `output`, which is complete afterwards; the number of tiles that held valid pixels."""
+    """Fuse into `output`, and how uncertain that is into `beside`: complete afterwards, `output` last.
+
+    The number of tiles that held valid pixels."""
     plan = setup.plan
-    with gdal_settings(plan.cache), plan.within_memory(), output as writer:
+    with gdal_settings(plan.cache), plan.within_memory(), output as writer, beside or nullcontext() as spread:
         job = METHODS[setup.method].make_job(setup, tell)
         _log.info("%d tiles of %d PAN pixels, %d threads", plan.tile_count, plan.tile, plan.threads)
-        filled = stream(job, plan, writer, progress)
+        filled = stream(job, plan, writer, progress, spread)
         if not filled:
             raise _nothing_valid(setup.scene)
     _log.info("%s is complete", output.path)
     return filled
 
 
-def choose_options(
-    methods: Sequence[str], weights: Sequence[float] | None = None, diffusion: Diffusion | None = None
-) -> Options:
-    """What is asked of methods; what none of them has a use for is refused."""
-    for method in methods:
-        _check_choice("--method", method, METHODS)
-    named = ", ".join(methods) or "no method"
-    if not isinstance(diffusion, Diffusion | None):
-        raise UsageError("diffusion", repr(diffusion), "a geosharp.Diffusion", "write Diffusion(model=...)")
-    if diffusion is not None:
-        if not any(METHODS[method].diffuses for method in methods):
-            found = f"{named}, with --model, --steps, --seed, --consistency or --device"
-            raise UsageError("--method", found, "hfreqdiff", f"leave these out: of no use for {named}")
-        find_model(diffusion.model)
-    if weights is not None and not any(METHODS[method].weighted for method in methods):
-        taking = ", ".join(name for name, other in METHODS.items() if other.weighted)
-        remedy = "leave --weights out: others learn theirs"
-        raise UsageError("--weights", f"weights for {named}", f"--method {taking}", remedy)
-    return Options(weights, diffusion)
+@dataclass(frozen=True)
+class _Files:
+    """What a fusion writes."""
+
+    out: FilePath
+    preview: FilePath | None
+    uncertainty: FilePath | None
+    overwrite: bool
+
+    def check(self, inputs: Sequence[str]) -> None:
+        """Refuse what cannot or must not be written, an input above all."""
+        check_target(Path(self.out), overwrite=self.overwrite, inputs=inputs)
+        if self.preview is not None:
+            check_preview(Path(self.preview), overwrite=self.overwrite, inputs=inputs)
+        if self.uncertainty is None:
+            return
+        check_target(Path(self.uncertainty), overwrite=self.overwrite, inputs=inputs)
+        if Path(self.uncertainty).resolve() == Path(self.out).resolve():
+            found = f"{self.uncertainty}, as --out"
+            raise UsageError("--uncertainty", found, "a file of its own", "choose another name")
+
+
+def _with_draws(diffusion: Diffusion | None, uncertainty: FilePath | None) -> Diffusion | None:
+    """The settings with draws for the uncertainty where it is asked for; draws for nothing are refused."""
+    if uncertainty is None:
+        if isinstance(diffusion, Diffusion) and diffusion.draws:
+            found = f"{diffusion.draws} of them, and nowhere to write what they tell"
+            raise UsageError(
+                "--draws", found, "--uncertainty", "add --uncertainty FILE, or leave --draws out"
+            )
+        return diffusion
+    if isinstance(diffusion, Diffusion) and diffusion.draws:
+        return diffusion
+    return replace(diffusion or Diffusion(), draws=DEFAULT_DRAWS)
 
 
 def _check_calibration(method: str | None, choice: FilePath | Calibration) -> None:
@@ -303,24 +231,6 @@ def _check_calibration(method: str | None, choice: FilePath | Calibration) -> No
         taking = ", ".join(name for name, other in METHODS.items() if other.calibrated)
         remedy = f"leave --calibration out: {method} takes none"
         raise UsageError("--calibration", f"a calibration for {method}", f"--method {taking}", remedy)
-
-
-def preliminary_notes(setup: Setup) -> tuple[str, ...]:
-    """What a user should know of a fusion before it begins."""
-    scene, pixels = setup.scene, setup.pixels
-    theirs, limits = scene.value_range, pixels.limits
-    notes = [*setup.notes, *setup.options.settings.notes, *scene.notes]
-    if limits is not None and theirs is None:
-        notes.append(
-            f"MS is {scene.dtype}: values are rounded to whole numbers and clipped to {pixels.dtype}'s "
-            f"{limits[0]:.0f} to {limits[1]:.0f}"
-        )
-    elif limits is not None and theirs is not None and (theirs[0] < limits[0] or theirs[1] > limits[1]):
-        notes.append(
-            f"MS is {scene.dtype}: values beyond {limits[0]:.0f} to {limits[1]:.0f} are clipped, which is "
-            f"what the result's {pixels.dtype} holds"
-        )
-    return tuple(notes)
 
 
 class _Notes:
@@ -344,11 +254,6 @@ def _nothing_valid(scene: Scene) -> PairError:
         "pixels that are valid in both, inside the area",
         "check --area and the no-data values (geosharp info shows them)",
     )
-
-
-def _check_choice(flag: str, value: str, choices: Collection[str]) -> None:
-    if value not in choices:
-        raise UsageError(flag, f"'{value}'", f"one of {', '.join(choices)}", "choose one of these")
 
 
 def _lineage(setup: Setup, chosen: Mapping[str, object], learnt: Learnt | None) -> dict[str, str]:

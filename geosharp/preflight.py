@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from geosharp.engine.methods import METHODS
+from geosharp.engine.preparation import Place, preliminary_notes, prepare
 from geosharp.engine.setup import Setup
-from geosharp.fusion import Place, preliminary_notes, prepare
 from geosharp.hfreqdiff.settings import Diffusion
 from geosharp.raster.grid import Rect
 from geosharp.raster.scene import Scene, SceneReader

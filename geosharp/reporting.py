@@ -19,10 +19,10 @@ from geosharp.calibration import Learnt, check_choice, learn
 from geosharp.engine.methods import METHODS
 from geosharp.engine.ondemand import MethodReader
 from geosharp.engine.plan import available_cores
+from geosharp.engine.preparation import adopt, plan_fusion
 from geosharp.engine.setup import Setup
 from geosharp.engine.stream import Job, Progress, ProgressCallback
 from geosharp.errors import InputError, OutputError, PairError
-from geosharp.fusion import adopt, plan_fusion
 from geosharp.imaging.computing import computing
 from geosharp.padm.calibration import Calibration
 from geosharp.quality.coarsening import Read

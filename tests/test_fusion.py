@@ -23,10 +23,10 @@ from rasterio.transform import from_origin
 
 import geosharp
 from geosharp import GeosharpError
+from geosharp.engine.preparation import adopt, prepare
 from geosharp.engine.setup import Setup
 from geosharp.engine.stream import Progress
 from geosharp.errors import OutputError, PairError, ResourceError, UsageError
-from geosharp.fusion import adopt, prepare
 from geosharp.hfreqdiff.checkpoint import Model, load
 from geosharp.hfreqdiff.models import open_model
 from geosharp.hfreqdiff.settings import Diffusion
@@ -325,7 +325,7 @@ def test_landsats_offset_is_worth_decibels(tmp_path: Path, monkeypatch: pytest.M
         scene = open_scene(*args, **options)
         return replace(scene, placed=replace(scene.placed, offset=(2.0, 0.0)))
 
-    monkeypatch.setattr("geosharp.fusion.open_scene", ignore_offset)
+    monkeypatch.setattr("geosharp.engine.preparation.open_scene", ignore_offset)
     ignored = psnr(fuse(pan_path, ms_path, tmp_path / "ignored.tif").path)
     assert respected > ignored + 4
 

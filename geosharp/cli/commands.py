@@ -15,6 +15,7 @@ from geosharp.cli.options import (
     CalibrationOption,
     ConsistencyOption,
     DeviceOption,
+    DrawsOption,
     DtypeOption,
     ExtentOption,
     MemoryOption,
@@ -64,6 +65,7 @@ def fuse_command(
     steps: StepsOption = None,
     seed: SeedOption = None,
     consistency: ConsistencyOption = None,
+    draws: DrawsOption = None,
     bands: BandsOption = None,
     sensor: SensorOption = None,
     area: AreaOption = None,
@@ -100,6 +102,16 @@ def fuse_command(
         Path | None,
         typer.Option(
             "--preview", metavar="PNG", help="Also write a stretched quick look.", rich_help_panel="Output"
+        ),
+    ] = None,
+    uncertainty: Annotated[
+        Path | None,
+        typer.Option(
+            "--uncertainty",
+            metavar="TIF",
+            help="Also write how uncertain OUT is: the standard deviation in DN of each pixel and band, from "
+            "draws of the model.",
+            rich_help_panel="Output",
         ),
     ] = None,
     report: Annotated[
@@ -151,12 +163,13 @@ def fuse_command(
             creation=parse_creation(co or []),
             overwrite=overwrite,
             preview=preview,
+            uncertainty=uncertainty,
             tile=tile,
             threads=threads,
             max_memory=read_bytes("--max-memory", max_memory),
             calibration=calibration,
             align=align,
-            diffusion=read_diffusion(model, steps, seed, consistency, device),
+            diffusion=read_diffusion(model, steps, seed, consistency, device, draws),
             progress=progress,
             on_note=terminal.note,
         )

@@ -89,6 +89,15 @@ SeedOption = Annotated[
     int | None,
     typer.Option("--seed", help="Of a draw: the same number gives the same result.", rich_help_panel="Model"),
 ]
+DrawsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--draws",
+        metavar="K",
+        help="Draws that --uncertainty is from; 8 by default. Each takes about as long as the result.",
+        rich_help_panel="Model",
+    ),
+]
 ConsistencyOption = Annotated[
     int | None,
     typer.Option(
@@ -176,12 +185,14 @@ def read_diffusion(
     seed: int | None = None,
     consistency: int | None = None,
     device: str | None = None,
+    draws: int | None = None,
 ) -> Diffusion | None:
     """The settings that were given, others at their defaults; None where none was.
 
     A model that there is not is refused: the verbs take seconds to load what computes.
     """
     given = {"model": model, "steps": steps, "seed": seed, "consistency": consistency, "device": device}
+    given |= {"draws": draws}
     given = {name: value for name, value in given.items() if value is not None}
     diffusion = replace(Diffusion(), **given) if given else None  # type: ignore[arg-type]
     if diffusion is not None:

@@ -18,11 +18,12 @@ from geosharp.imaging.computing import computing
 from geosharp.imaging.radiometry import to_dn
 from geosharp.imaging.resample import Spans
 from geosharp.raster.grid import Rect
-from geosharp.raster.pixels import valid_pixels
+from geosharp.raster.pixels import SPREAD, valid_pixels
 from geosharp.raster.scene import Patch
 
-# A tile's centred PAN and MS, and its PAN pixels -> (band, row, col) centred DN on the CPU.
-Fuse = Callable[[Pair, Spans], Tensor]
+# A tile's centred PAN and MS, and its PAN pixels -> (band, row, col) centred DN on the CPU; and, where the
+# method tells it, their standard deviation.
+Fuse = Callable[[Pair, Spans], tuple[Tensor, Tensor | None]]
 
 
 class TensorJob:
@@ -55,7 +56,10 @@ class TensorJob:
         tiles = f"tiles of {self._plan.tile} PAN pixels in {self._plan.threads} threads"
         with computing(), within_device_memory(tiles):
             pair = to_pair(patch, self._ms_centres, self._pan_centre)
-            fused = self._fuse(pair, spans(tile))
+            fused, spread = self._fuse(pair, spans(tile))
             data = to_dn(fused, self._ms_centres, self._pixels.dtype, self._pixels.limits)
         self._pixels.hide_invalid(data, valid)
-        return Fused(data, None if valid is None else np.asarray(valid.all(0)))
+        deviation = None if spread is None else spread.numpy()
+        if deviation is not None:
+            SPREAD.hide_invalid(deviation, valid)
+        return Fused(data, None if valid is None else np.asarray(valid.all(0)), deviation)

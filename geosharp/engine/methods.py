@@ -19,8 +19,11 @@ from geosharp.raster.brovey import check_brovey
 from geosharp.raster.scene import Scene
 
 if TYPE_CHECKING:
-    from geosharp.imaging.classic import Moments, Optics
+    from torch import Tensor
+
+    from geosharp.imaging.classic import Moments, Optics, Pair
     from geosharp.imaging.degradation import Degradation
+    from geosharp.imaging.resample import Spans
 
 DEFAULT_METHOD = "hfreqdiff"
 # What serves a scene that hfreqdiff does not fit.
@@ -102,7 +105,11 @@ def _make_injection(setup: Setup, tell: Tell) -> Job:
     moments = _learn_moments(setup, tell)
     injection = classic.METHODS[setup.method](moments)
     optics = _find_optics(setup.scene, setup.degradation)
-    return TensorJob(setup, moments, lambda pair, target: classic.inject(pair, injection, optics, target))
+
+    def fuse(pair: Pair, target: Spans) -> tuple[Tensor, None]:
+        return classic.inject(pair, injection, optics, target), None
+
+    return TensorJob(setup, moments, fuse)
 
 
 def _learn_moments(setup: Setup, tell: Tell) -> Moments:
@@ -136,18 +143,19 @@ def _check_diffusion(scene: Scene, options: Options) -> None:
             f"{least:g} to {most:g} of them for the model {settings.name}",
             f"take --method {FALLBACK_METHOD}, without options of the model",
         )
-    if settings.draws and header.sigma_data is None:
-        raise UsageError(
-            f"--steps {settings.steps}",
-            f"the model {settings.name} gives the mean alone",
-            "a model that has learnt to draw",
-            "take --steps 1, or another --model",
-        )
+    if (settings.drawn or settings.draws) and header.sigma_data is None:
+        flag, remedy = f"--steps {settings.steps}", "take --steps 1, or another --model"
+        if not settings.drawn:
+            flag, remedy = "--uncertainty", "leave it out, or take another --model"
+        found = f"the model {settings.name} gives the mean alone"
+        raise UsageError(flag, found, "a model that has learnt to draw", remedy)
 
 
 def _diffusion_facts(options: Options) -> dict[str, object]:
     settings = options.settings
-    drawn = {"seed": settings.seed} if settings.draws else {}
+    drawn = {"seed": settings.seed} if settings.drawn or settings.draws else {}
+    if settings.draws:
+        drawn |= {"draws": settings.draws, "draw_steps": settings.draw_steps}
     return {
         "model": settings.name,
         "model_sha256": options.model.digest,

@@ -229,7 +229,7 @@ def _memory(
     tensors: bool,
 ) -> int:
     halo, bands = rules.halo, len(scene.bands)
-    size_in, size_out = np.dtype(scene.dtype).itemsize, np.dtype(dtype).itemsize
+    size_in, size_out = np.dtype(scene.dtype).itemsize, np.dtype(dtype).itemsize + rules.beside
     height, width = min(tile, area.height), min(tile, area.width)
     core = height * width
     grown = (height + 2 * halo[0]) * (width + 2 * halo[1])

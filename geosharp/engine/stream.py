@@ -24,11 +24,13 @@ _TRIM_EVERY = 32  # tiles
 class Fused:
     """A finished tile: (band, row, col) in the output's dtype, and its dataset mask.
 
-    valid: (row, col), None where all is valid.
+    valid: (row, col), None where all is valid; spread: float32 standard deviation of the data, None where the
+    method tells none.
     """
 
     data: NDArray[Any]
     valid: NDArray[Any] | None
+    spread: NDArray[Any] | None = None
 
 
 class Reader(Protocol):
@@ -81,8 +83,15 @@ class Progress:
 ProgressCallback = Callable[[Progress], None]
 
 
-def stream(job: Job, plan: Plan, writer: Writer, progress: ProgressCallback | None = None) -> int:
-    """Run `job` over the tiles of `plan` into `writer`; the number of tiles that held data.
+def stream(
+    job: Job,
+    plan: Plan,
+    writer: Writer,
+    progress: ProgressCallback | None = None,
+    beside: Writer | None = None,
+) -> int:
+    """Run `job` over the tiles of `plan` into `writer`, and its spread into `beside`; the number of tiles
+    that held data.
 
     Readers read, threads compute, the calling thread writes; a fixed number of tiles is under way at
     once. Tiles outside the plan's area are skipped unread.
@@ -93,11 +102,13 @@ def stream(job: Job, plan: Plan, writer: Writer, progress: ProgressCallback | No
             handles.append(job.open_reader())
             opened.callback(handles[-1].close)
         tally = _Tally(plan.tile_count, plan.area.rect.area, progress)
-        _stream(job, plan, writer, handles, tally)
+        _stream(job, plan, writer, beside, handles, tally)
         return tally.filled
 
 
-def _stream(job: Job, plan: Plan, writer: Writer, handles: list[Reader], tally: _Tally) -> None:
+def _stream(
+    job: Job, plan: Plan, writer: Writer, beside: Writer | None, handles: list[Reader], tally: _Tally
+) -> None:
     reading = [ThreadPoolExecutor(1, "geosharp-read") for _ in handles]
     computing = ThreadPoolExecutor(plan.threads, "geosharp-compute", job.start_thread)
     under_way: deque[tuple[Rect, Future[Fused | None]]] = deque()
@@ -108,9 +119,12 @@ def _stream(job: Job, plan: Plan, writer: Writer, handles: list[Reader], tally: 
         fused = future.result()
         rect = tile.move(-corner.row, -corner.col)
         if fused is None:
-            writer.skip(rect)
+            for into in filter(None, (writer, beside)):
+                into.skip(rect)
         else:
             writer.write(rect, fused.data, fused.valid)
+            if beside is not None and fused.spread is not None:
+                beside.write(rect, fused.spread, fused.valid)
         tally.count(tile, fused is not None)
 
     try:

@@ -11,20 +11,26 @@ from geosharp.errors import UsageError
 DEFAULT_MODEL = "base"
 DEVICES = ("auto", "cpu", "cuda")
 MOST_STEPS = 16
+# Of a draw that only the uncertainty is from.
+DRAW_STEPS = 4
+DEFAULT_DRAWS = 8
+MOST_DRAWS = 256
 MOST_CONSISTENCY = 8
 
 
 @dataclass(frozen=True)
 class Diffusion:
     """model: a shipped one by its name, or a safetensors file; steps: 1 for the mean, more for a draw around
-    it that takes so many; seed: of the draw; consistency: rounds that pull the result to what MS measured;
-    device: auto takes a GPU where there is one. Raises UsageError by the flag."""
+    it that takes so many; seed: of draws; consistency: rounds that pull the result to what MS measured;
+    device: auto takes a GPU where there is one; draws: of which the uncertainty is told, none by default.
+    Raises UsageError by the flag."""
 
     model: str | os.PathLike[str] = DEFAULT_MODEL
     steps: int = 1
     seed: int = 0
     consistency: int = 1
     device: str = "auto"
+    draws: int = 0
 
     def __post_init__(self) -> None:
         model: object = self.model
@@ -37,19 +43,29 @@ class Diffusion:
         _check_whole(
             "--consistency", self.consistency, 0, MOST_CONSISTENCY, "0 leaves it out, 1 is the default"
         )
+        _check_whole(
+            "--draws", self.draws, 0, MOST_DRAWS, f"with --uncertainty {DEFAULT_DRAWS} are the default"
+        )
+        if self.draws == 1:
+            raise UsageError("--draws", "1", "two or more", "one draw tells no spread")
         if self.device not in DEVICES:
             needed = f"one of {', '.join(DEVICES)}"
             raise UsageError("--device", repr(self.device), needed, "choose one of these")
 
     @property
-    def draws(self) -> bool:
+    def drawn(self) -> bool:
         """Whether the result is a draw rather than the mean."""
         return self.steps > 1
 
     @property
+    def draw_steps(self) -> int:
+        """Steps of every draw: as many as the result's, or what serves for its uncertainty."""
+        return self.steps if self.drawn else DRAW_STEPS
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What a user should know of what is asked for."""
-        if self.draws or self.seed == Diffusion.seed:
+        if self.drawn or self.draws or self.seed == Diffusion.seed:
             return ()
         return ("--seed does nothing with --steps 1: nothing is drawn",)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -20,8 +20,8 @@ from geosharp.imaging.noise import normal_noise
 from geosharp.imaging.resample import Span, Spans, grow, middle
 from geosharp.imaging.rules import SizeRules
 
-# How many copies of conditions and of features are held at once, at most.
-_COPIES_SHOWN, _COPIES_FEATURES = 4, 6
+# How many copies of conditions and of features are held at once, at most, and of a band where it is drawn.
+_COPIES_SHOWN, _COPIES_FEATURES, _COPIES_DRAWN = 4, 6, 10
 
 
 class Sharpener:
@@ -36,45 +36,74 @@ class Sharpener:
         self._described = describe(optics, constants)[None].to(device)
         self._constants = constants.to(device)
 
-    def sharpen(self, pair: Pair, target: Spans) -> Tensor:
-        """(band, row, col) centred DN of PAN pixels `target`, undefined where PAN or MS is invalid."""
-        pair = _on(self._device, pair)
-        rounds = self._settings.consistency
-        wanted = target
+    def sharpen(self, pair: Pair, target: Spans) -> tuple[Tensor, Tensor | None]:
+        """(band, row, col) centred DN of PAN pixels `target`, undefined where PAN or MS is invalid.
+
+        And, where the settings ask for draws, their spread in DN: their root mean square around the mean.
+        """
+        settings = self._settings
+        tile = self._expect(_on(self._device, pair), target)
+        mean = self._finish(tile, tile.mean) if settings.draws or not settings.drawn else None
+        fused = self._draw(tile, 0) if mean is None or settings.drawn else mean
+        spread = None if mean is None or not settings.draws else self._spread(tile, mean).cpu()
+        return fused.contiguous().cpu(), spread
+
+    def _expect(self, pair: Pair, target: Spans) -> _Tile:
+        """The conditions of a tile, encoded, and its mean before it is made to agree with MS."""
+        wanted, rounds = target, self._settings.consistency
         if rounds:
             rows, cols = consistency.context(self._optics)
             wanted = grow(target, (rounds * rows, rounds * cols))
         spans = _align(wanted)
-        fused = self._fuse(pair, spans) * self._constants.scale[:, None, None]
-        if rounds:
-            fused = consistency.back_project(fused, spans, pair, self._optics, target, rounds)
-        else:
-            fused = cut(fused, spans, target)
-        return fused.contiguous().cpu()
-
-    def _fuse(self, pair: Pair, spans: Spans) -> Tensor:
-        """(band, row, col) in units of the bands, on `spans` that begin and end at multiples of BLOCK."""
-        trunk, encoder = _trunk_margin(self._network, self._settings), self._network.encoder_margin
+        trunk = _trunk_margin(self._network, self._settings)
+        encoder = self._network.encoder_margin
         encoded_spans = grow(spans, (trunk, trunk))
         seen = grow(encoded_spans, (encoder, encoder))
         shown = conditions(pair, self._optics, self._constants, seen)[None]
         encoded = self._network.encode(shown, self._described, padded=False)
         shape = [span.stop - span.start for span in spans]
-        fused = middle(base(shown), shape) + middle(self._network.mean(encoded), shape)
-        if self._settings.draws:
-            fused = fused + middle(self._draw(encoded, encoded_spans), shape)
-        return fused[0]
+        mean = middle(base(shown), shape) + middle(self._network.mean(encoded), shape)
+        return _Tile(pair, target, spans, encoded, encoded_spans, mean[0])
 
-    def _draw(self, encoded: Encoded, spans: Spans) -> Tensor:
-        """What a draw adds to the mean, (1, band, row, col): less of `spans` with every step."""
+    def _finish(self, tile: _Tile, fused: Tensor) -> Tensor:
+        """What is fused in units of the bands, in DN and in agreement with MS."""
+        fused = fused * self._constants.scale[:, None, None]
+        if rounds := self._settings.consistency:
+            return consistency.back_project(fused, tile.spans, tile.pair, self._optics, tile.target, rounds)
+        return cut(fused, tile.spans, tile.target)
+
+    def _draw(self, tile: _Tile, number: int) -> Tensor:
+        """A result that the truth might be: the mean and a draw around it."""
         assert self._sigma_data is not None
-        sigma_data, network = self._sigma_data, self._network
-        noise = normal_noise(self._settings.seed, encoded.count, spans, device=self._device)
+        sigma_data, network, encoded = self._sigma_data, self._network, tile.encoded
+        noise = normal_noise(
+            self._settings.seed, encoded.count, tile.encoded_spans, number, device=self._device
+        )
 
         def denoiser(x: Tensor, sigma: Tensor) -> Tensor:
             return denoise(lambda y, level: network.draw(encoded, y, level), x, sigma, sigma_data)
 
-        return multistep(denoiser, noise[None], schedule(self._settings.steps, sigma_data))
+        drawn = multistep(denoiser, noise[None], schedule(self._settings.draw_steps, sigma_data))
+        return self._finish(tile, tile.mean + middle(drawn, tile.mean.shape)[0])
+
+    def _spread(self, tile: _Tile, mean: Tensor) -> Tensor:
+        squares = torch.zeros_like(mean)
+        for number in range(self._settings.draws):
+            squares.add_((self._draw(tile, number) - mean).square_())
+        return squares.div_(self._settings.draws).sqrt_()
+
+
+@dataclass(frozen=True)
+class _Tile:
+    """pair: on the device; mean: (band, row, col) in units of the bands over PAN pixels `spans`, which begin
+    and end at multiples of BLOCK and reach as far beyond `target` as back-projection needs."""
+
+    pair: Pair
+    target: Spans
+    spans: Spans
+    encoded: Encoded
+    encoded_spans: Spans
+    mean: Tensor
 
 
 def size_rules(network: HFreqdiff, optics: Optics, settings: Diffusion) -> SizeRules:
@@ -85,13 +114,14 @@ def size_rules(network: HFreqdiff, optics: Optics, settings: Diffusion) -> SizeR
         for shown, reach in zip(classic.size_rules(optics).halo, consistency.context(optics), strict=True)
     )
     features = network.architecture.width / BLOCK**2
-    work = 4 * (_COPIES_SHOWN * CHANNELS + _COPIES_FEATURES * features)
-    return SizeRules(BLOCK, (rows, cols), math.ceil(work))
+    copies = _COPIES_DRAWN if settings.drawn or settings.draws else 0
+    work = 4 * (_COPIES_SHOWN * CHANNELS + _COPIES_FEATURES * features + copies)
+    return SizeRules(BLOCK, (rows, cols), math.ceil(work), beside=4 if settings.draws else 0)
 
 
 def _trunk_margin(network: HFreqdiff, settings: Diffusion) -> int:
     """PAN pixels a side that the trunks use up beyond what they give."""
-    drawn = settings.steps * network.draw_margin if settings.draws else 0
+    drawn = settings.draw_steps * network.draw_margin if settings.drawn or settings.draws else 0
     return max(network.mean_margin - network.encoder_margin, drawn)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from geosharp.raster.area import Area
 from geosharp.raster.carry import carry_band_tags, carry_tags, move_gcps, move_rpcs
 from geosharp.raster.output import BandInfo, Content
-from geosharp.raster.pixels import Pixels
+from geosharp.raster.pixels import SPREAD, Pixels
 from geosharp.raster.scene import Scene
 from geosharp.raster.source import representable
 
@@ -38,6 +39,16 @@ def fused_content(scene: Scene, part: Area, pixels: Pixels, lineage: Mapping[str
         rpcs=move_rpcs(scene.pan, part.rect),
         bits=pixels.bits,
     )
+
+
+def spread_content(scene: Scene, part: Area, lineage: Mapping[str, str]) -> Content:
+    """The content of the standard deviations of a result over `part`, in its DN."""
+    content = fused_content(scene, part, SPREAD, lineage)
+    bands = tuple(
+        replace(band, name=f"{band.name}, standard deviation", colorinterp="undefined", offset=0.0)
+        for band in content.bands
+    )
+    return replace(content, bands=bands)
 
 
 def _may_have_invalid(scene: Scene, part: Area) -> bool:

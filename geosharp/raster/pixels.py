@@ -71,6 +71,10 @@ class Pixels:
         return value.dtype.type(int(value) + (1 if float(value) < self.limits[1] else -1))
 
 
+# Those of standard deviations, whatever the result's.
+SPREAD = Pixels("float32", None, float("nan"))
+
+
 def valid_pixels(scene: Scene, area: Area, patch: Patch, tile: Rect) -> Mask | None:
     """(band, row, col) over the tile: valid in PAN and MS and inside the area; None where all are."""
     valid = scene.valid_on_pan(patch, tile)

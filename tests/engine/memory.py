@@ -21,9 +21,12 @@ from geosharp.raster.scene import Scene
 
 @dataclass
 class MemoryWriter:
+    """spread: what is written beside it."""
+
     data: np.ndarray
     valid: np.ndarray
     skipped: list[Rect] = field(default_factory=list)
+    spread: MemoryWriter | None = None
 
     def write(self, rect: Rect, data: np.ndarray, valid: np.ndarray | None) -> None:
         index = slice(rect.row, rect.stop_row), slice(rect.col, rect.stop_col)
@@ -57,8 +60,11 @@ def fuse_in_memory(
     halo = METHODS[method].size_rules(scene, None, options).halo
     plan = Plan(part, tile, None, halo, readers=1, threads=2, memory=0, cache=0)
     job = METHODS[method].make_job(Setup(scene, method, pixels, plan, options), lambda _: None)
-    writer = MemoryWriter(
-        np.full((len(scene.bands), *part.rect.shape), 0, pixels.dtype), np.zeros(part.rect.shape, bool)
+    shape = len(scene.bands), *part.rect.shape
+    writer, beside = (
+        MemoryWriter(np.zeros(shape, kind), np.zeros(part.rect.shape, bool))
+        for kind in (pixels.dtype, "float32")
     )
-    stream(job, plan, writer)
+    stream(job, plan, writer, beside=beside)
+    writer.spread = beside
     return writer

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from geosharp.engine.methods import DEFAULT_METHOD, METHODS
+from geosharp.engine.preparation import prepare
 from geosharp.engine.setup import Options
 from geosharp.errors import PairError, ResourceError, UsageError
-from geosharp.fusion import prepare
 from geosharp.hfreqdiff.checkpoint import load, save
 from geosharp.hfreqdiff.settings import Diffusion
 from geosharp.imaging import classic

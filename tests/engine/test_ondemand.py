@@ -8,7 +8,7 @@ import pytest
 from geosharp.engine.methods import METHODS
 from geosharp.engine.ondemand import MethodReader
 from geosharp.engine.plan import Limits
-from geosharp.fusion import plan_fusion
+from geosharp.engine.preparation import plan_fusion
 from geosharp.raster.area import Area
 from geosharp.raster.fused import FusedReader, open_fused
 from geosharp.raster.grid import Rect

@@ -6,7 +6,14 @@ from typing import Any
 import pytest
 
 from geosharp.errors import UsageError
-from geosharp.hfreqdiff.settings import DEVICES, MOST_CONSISTENCY, MOST_STEPS, Diffusion
+from geosharp.hfreqdiff.settings import (
+    DEVICES,
+    DRAW_STEPS,
+    MOST_CONSISTENCY,
+    MOST_DRAWS,
+    MOST_STEPS,
+    Diffusion,
+)
 
 
 @pytest.mark.parametrize(
@@ -20,6 +27,8 @@ from geosharp.hfreqdiff.settings import DEVICES, MOST_CONSISTENCY, MOST_STEPS, D
         ({"seed": 2**63}, "--seed: 9223372036854775808"),
         ({"consistency": -1}, "--consistency: -1"),
         ({"consistency": MOST_CONSISTENCY + 1}, "--consistency: 9"),
+        ({"draws": 1}, "--draws: 1"),
+        ({"draws": MOST_DRAWS + 1}, "--draws: 257"),
         ({"device": "tpu"}, "--device: 'tpu'"),
         ({"model": ""}, "--model: ''"),
         ({"model": None}, "--model: None"),
@@ -35,7 +44,9 @@ def test_what_cannot_be_is_refused_by_its_flag(given: dict[str, Any], flag: str)
 def test_what_can_be_is_taken() -> None:
     for device in DEVICES:
         Diffusion(steps=MOST_STEPS, seed=2**63 - 1, consistency=MOST_CONSISTENCY, device=device)
-    assert [Diffusion(steps=steps).draws for steps in (1, 2)] == [False, True]
+    made = [Diffusion(steps=steps) for steps in (1, 2)]
+    assert [(each.drawn, each.draw_steps) for each in made] == [(False, DRAW_STEPS), (True, 2)]
+    assert [Diffusion(draws=draws).draws for draws in (0, 2, MOST_DRAWS)] == [0, 2, MOST_DRAWS]
 
 
 def test_a_model_goes_by_its_last_name() -> None:
@@ -46,4 +57,4 @@ def test_a_model_goes_by_its_last_name() -> None:
 def test_a_seed_that_nothing_is_drawn_with_is_worth_a_note() -> None:
     (note,) = Diffusion(seed=3).notes
     assert note == "--seed does nothing with --steps 1: nothing is drawn"
-    assert Diffusion().notes == Diffusion(steps=2, seed=3).notes == ()
+    assert Diffusion().notes == Diffusion(steps=2, seed=3).notes == Diffusion(draws=2, seed=3).notes == ()

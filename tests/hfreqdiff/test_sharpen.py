@@ -14,7 +14,7 @@ import torch
 
 from geosharp.engine.setup import Options
 from geosharp.hfreqdiff.checkpoint import Header, Model
-from geosharp.hfreqdiff.settings import Diffusion
+from geosharp.hfreqdiff.settings import DRAW_STEPS, Diffusion
 from geosharp.hfreqdiff.sharpen import Sharpener, size_rules
 from geosharp.imaging import classic
 from geosharp.imaging.classic import Optics, Pair, cut
@@ -35,6 +35,7 @@ WAYS: dict[str, dict[str, int]] = {
     "draw": {"consistency": 0, "steps": 3},
     "one round": {"consistency": 1},
     "two rounds of a draw": {"consistency": 2, "steps": 2},
+    "mean and its uncertainty": {"consistency": 1, "draws": 2},
 }
 WHOLE = 4096
 SMALL = Area(Rect(60, 90, 64, 64))
@@ -96,10 +97,17 @@ def test_tiles_of_any_size_and_parts_give_the_pixels_of_the_whole(
 ) -> None:
     expected = whole(way)
     assert 0.8 < expected.valid.mean() < 1
-    for tile in (64, 100):
-        assert_same(fused(odd, model, tile, **WAYS[way]), expected.data, expected.valid)
     part = Rect(83, 71, 101, 129)
     index = part.within(odd.area)
+    uncertain = "draws" in WAYS[way]
+    for tile in (64, 100):
+        made = fused(odd, model, tile, **WAYS[way])
+        assert_same(made, expected.data, expected.valid)
+        assert made.spread is not None
+        assert expected.spread is not None
+        assert made.spread.valid.any() == uncertain
+        if uncertain:
+            assert_same(made.spread, expected.spread.data, expected.valid)
     made = fused(odd, model, 256, area=Area(part), **WAYS[way])
     assert_same(made, expected.data[:, *index], expected.valid[index])
 
@@ -220,7 +228,7 @@ def replaced_beyond(pair: Pair, spans: Spans, optics: Optics) -> Pair:
     return replace(pair, pan=pan, ms=ms)
 
 
-@pytest.mark.parametrize("way", ["mean", "two rounds of a draw"])
+@pytest.mark.parametrize("way", ["mean", "two rounds of a draw", "mean and its uncertainty"])
 @pytest.mark.parametrize(
     ("ratio", "offset"), [(4.000245, (-0.5, 0.5)), (1.5, (0.3, -0.7)), (6.5, (0.0, 3.9))]
 )
@@ -231,10 +239,13 @@ def test_nothing_beyond_the_halo_has_a_say(ratio: float, offset: tuple[float, fl
     target = Span(43, 59), Span(41, 57)
     with torch.inference_mode():
         pair = make_noise(grow(target, halo, 10), optics)
-        expected = sharpener.sharpen(pair, target)
+        expected, spread = sharpener.sharpen(pair, target)
+        assert (spread is not None) == ("draws" in WAYS[way])
         assert expected.shape == (2, 16, 16)
         beyond = replaced_beyond(pair, grow(target, halo), optics)
-        assert torch.equal(sharpener.sharpen(beyond, target), expected)
+        again, again_spread = sharpener.sharpen(beyond, target)
+        assert torch.equal(again, expected)
+        assert spread is None or torch.equal(again_spread, spread)
         # Nor is it needed: a reader gives no more than the halo.
         near, ms_near = grow(target, halo), ms_around(grow(target, halo), optics)
         exact = Pair(
@@ -245,10 +256,26 @@ def test_nothing_beyond_the_halo_has_a_say(ratio: float, offset: tuple[float, fl
             None,
             None,
         )
-        torch.testing.assert_close(sharpener.sharpen(exact, target), expected, rtol=1e-5, atol=1e-3)
+        torch.testing.assert_close(sharpener.sharpen(exact, target)[0], expected, rtol=1e-5, atol=1e-3)
         # What lies well inside it has one.
         inside = replaced_beyond(pair, grow(target, (halo[0] // 5, halo[1] // 5)), optics)
-        assert not torch.equal(sharpener.sharpen(inside, target), expected)
+        assert not torch.equal(sharpener.sharpen(inside, target)[0], expected)
+
+
+def test_the_spread_is_the_draws_root_mean_square_around_the_mean() -> None:
+    optics, target = make_optics(4.0, (0.5, -0.5), ((0.3, 0.25), (0.05, 0.3))), (Span(40, 56), Span(40, 56))
+    settings = Diffusion(steps=3, consistency=1, draws=3)
+    sharpener, halo = make_sharpener(optics, settings)
+    mean_alone, _ = make_sharpener(optics, replace(settings, steps=1, draws=0))
+    with torch.inference_mode():
+        pair = make_noise(grow(target, halo, 10), optics)
+        fused, spread = sharpener.sharpen(pair, target)
+        mean, _ = mean_alone.sharpen(pair, target)
+        tile = sharpener._expect(pair, target)
+        draws = torch.stack([sharpener._draw(tile, number) for number in range(3)])
+    torch.testing.assert_close(draws[0], fused)
+    assert not torch.equal(draws[0], draws[1])
+    torch.testing.assert_close(spread, (draws - mean).square().mean(0).sqrt(), rtol=1e-4, atol=1e-3)
 
 
 def test_halo_and_tiles_are_what_network_conditions_and_rounds_ask_for() -> None:
@@ -259,4 +286,8 @@ def test_halo_and_tiles_are_what_network_conditions_and_rounds_ask_for() -> None
     assert of["mean"].halo == tuple(side + network.mean_margin + 3 for side in shown)
     drawn = network.encoder_margin + 3 * network.draw_margin + 3
     assert of["draw"].halo == tuple(side + drawn for side in shown)
+    assert [rules.beside for rules in of.values()] == [0, 0, 0, 0, 4]
+    uncertain = max(network.mean_margin, network.encoder_margin + DRAW_STEPS * network.draw_margin)
+    one_round = of["one round"].halo[0] - network.mean_margin
+    assert of["mean and its uncertainty"].halo[0] == one_round + uncertain
     assert all(one > mean for one, mean in zip(of["one round"].halo, of["mean"].halo, strict=True))

@@ -1,0 +1,171 @@
+"""From what is asked for to what is to be done: all of a fusion that is decided before its first tile."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from geosharp.engine.methods import DEFAULT_METHOD, FALLBACK_METHOD, METHODS
+from geosharp.engine.plan import Limits, Plan, make_plan
+from geosharp.engine.setup import Options, Setup
+from geosharp.errors import PairError, UsageError
+from geosharp.hfreqdiff.models import find_model
+from geosharp.hfreqdiff.settings import Diffusion
+from geosharp.raster.area import Area, find_area
+from geosharp.raster.content import fused_pixels
+from geosharp.raster.pixels import Pixels
+from geosharp.raster.scene import Scene, open_scene
+from geosharp.raster.source import FilePath
+
+if TYPE_CHECKING:
+    from geosharp.imaging.degradation import Degradation
+
+Place = FilePath | Sequence[float]
+
+DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
+EXTENTS = ("intersection", "pan")
+_FREE = Limits()
+
+_log = logging.getLogger(__name__)
+
+
+def prepare(
+    pan: FilePath,
+    ms: FilePath | Sequence[FilePath],
+    *,
+    method: str | None = None,
+    bands: int | str | Sequence[int | str] | None = None,
+    sensor: str | None = None,
+    weights: Sequence[float] | None = None,
+    diffusion: Diffusion | None = None,
+    area: Place | None = None,
+    extent: str = "intersection",
+    dtype: str | None = None,
+    bits: int | None = None,
+    tile: int | None = None,
+    threads: int | None = None,
+    max_memory: int | None = None,
+) -> Setup:
+    """Decide all of a fusion that can be before a pixel is read; arguments as of `fuse`.
+
+    bits: of an integer result, fewer than its type has. See `adopt` for what pixels tell.
+    """
+    _check_choice("--extent", extent, EXTENTS)
+    if dtype is not None:
+        _check_choice("--dtype", dtype, DTYPES)
+    options = choose_options([DEFAULT_METHOD if method is None else method], weights, diffusion)
+    scene = open_scene(pan, ms, bands=bands, sensor=sensor)
+    notes: tuple[str, ...] = ()
+    if method is None:
+        method, notes = _choose_method(scene, options)
+    _log.info("sensor: %s (%s)", scene.sensor.title, scene.sensor_reason)
+    _log.info("MS on PAN: ratio %s, shift %s PAN pixels", scene.relation.ratio, scene.relation.shift)
+    whole = scene.area if extent == "intersection" else scene.grid.rect
+    part = Area(whole) if area is None else find_area(area, scene.grid, whole)
+    limits = Limits(tile, threads, max_memory)
+    setup = plan_fusion(scene, part, method, options=options, dtype=dtype, bits=bits, limits=limits)
+    return replace(setup, notes=notes)
+
+
+def _choose_method(scene: Scene, options: Options) -> tuple[str, tuple[str, ...]]:
+    """The default method, or another where it does not fit the scene; and why."""
+    try:
+        METHODS[DEFAULT_METHOD].check(scene, options)
+    except PairError as error:
+        if options.diffusion is not None:
+            raise
+        why = f"{error.found}; needed: {error.needed}"
+        return FALLBACK_METHOD, (f"{FALLBACK_METHOD} takes the place of {DEFAULT_METHOD}: {why}",)
+    return DEFAULT_METHOD, ()
+
+
+def plan_fusion(
+    scene: Scene,
+    part: Area,
+    method: str,
+    *,
+    options: Options | None = None,
+    dtype: str | None = None,
+    bits: int | None = None,
+    limits: Limits = _FREE,
+) -> Setup:
+    """As `prepare`, for `part` of a scene that is open."""
+    options = options or Options()
+    METHODS[method].check(scene, options)
+    pixels = fused_pixels(scene, part, dtype, bits)
+    return Setup(scene, method, pixels, _plan(scene, part, method, pixels, limits, options), options)
+
+
+def adopt(setup: Setup, degradation: Degradation) -> Setup:
+    """The setup with what is known of the scene: MS lies where its content is, and methods take its kernels.
+
+    As it was where the method takes neither.
+    """
+    if not METHODS[setup.method].calibrated:
+        return setup
+    scene, plan = setup.scene.aligned(degradation.shift), setup.plan
+    plan = _plan(scene, plan.area, setup.method, setup.pixels, plan.limits, setup.options, degradation)
+    return replace(setup, scene=scene, plan=plan, degradation=degradation)
+
+
+def _plan(
+    scene: Scene,
+    part: Area,
+    method: str,
+    pixels: Pixels,
+    limits: Limits,
+    options: Options,
+    degradation: Degradation | None = None,
+) -> Plan:
+    how = METHODS[method]
+    rules = how.size_rules(scene, degradation, options)
+    lighter = {}
+    if how.diffuses and not options.settings.draws:
+        lighter = {FALLBACK_METHOD: METHODS[FALLBACK_METHOD].size_rules(scene, degradation, options)}
+    return make_plan(scene, part, rules, pixels.dtype, tensors=how.tensors, limits=limits, lighter=lighter)
+
+
+def choose_options(
+    methods: Sequence[str], weights: Sequence[float] | None = None, diffusion: Diffusion | None = None
+) -> Options:
+    """What is asked of methods; what none of them has a use for is refused."""
+    for method in methods:
+        _check_choice("--method", method, METHODS)
+    named = ", ".join(methods) or "no method"
+    if not isinstance(diffusion, Diffusion | None):
+        raise UsageError("diffusion", repr(diffusion), "a geosharp.Diffusion", "write Diffusion(model=...)")
+    if diffusion is not None:
+        if not any(METHODS[method].diffuses for method in methods):
+            found = f"{named}, with --model, --steps, --seed, --consistency, --uncertainty or --device"
+            raise UsageError("--method", found, "hfreqdiff", f"leave these out: of no use for {named}")
+        find_model(diffusion.model)
+    if weights is not None and not any(METHODS[method].weighted for method in methods):
+        taking = ", ".join(name for name, other in METHODS.items() if other.weighted)
+        remedy = "leave --weights out: others learn theirs"
+        raise UsageError("--weights", f"weights for {named}", f"--method {taking}", remedy)
+    return Options(weights, diffusion)
+
+
+def preliminary_notes(setup: Setup) -> tuple[str, ...]:
+    """What a user should know of a fusion before it begins."""
+    scene, pixels = setup.scene, setup.pixels
+    theirs, limits = scene.value_range, pixels.limits
+    notes = [*setup.notes, *setup.options.settings.notes, *scene.notes]
+    if limits is not None and theirs is None:
+        notes.append(
+            f"MS is {scene.dtype}: values are rounded to whole numbers and clipped to {pixels.dtype}'s "
+            f"{limits[0]:.0f} to {limits[1]:.0f}"
+        )
+    elif limits is not None and theirs is not None and (theirs[0] < limits[0] or theirs[1] > limits[1]):
+        notes.append(
+            f"MS is {scene.dtype}: values beyond {limits[0]:.0f} to {limits[1]:.0f} are clipped, which is "
+            f"what the result's {pixels.dtype} holds"
+        )
+    return tuple(notes)
+
+
+def _check_choice(flag: str, value: str, choices: Collection[str]) -> None:
+    if value not in choices:
+        raise UsageError(flag, f"'{value}'", f"one of {', '.join(choices)}", "choose one of these")
