@@ -19,7 +19,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -55,7 +55,8 @@ _ELSEWHERE |= {"minutes", "steps"}
 _PHASE = {"scenes", "patches", "side", "margin", "loss"}
 
 
-def read_arguments() -> argparse.Namespace:
+def read_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
+    """Of the command line, or those `given`."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the .npz files of pretrain/")
     parser.add_argument(
@@ -91,7 +92,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--transform", choices=["haar", "unshuffle"])
     parser.add_argument("--no-fusion", dest="fusion", action="store_false", default=None)
     parser.add_argument("--no-modulation", dest="modulation", action="store_false", default=None)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(given)
     if math.isinf(arguments.minutes) and arguments.steps == 10**9:
         parser.error("say how long: --minutes or --steps")
     if arguments.stage == "draws" and arguments.start is None:
@@ -282,12 +283,11 @@ def main() -> None:
         run.sigma_data = validate(run.network, unseen, arguments.margin)["residual"]
     casting = torch.autocast(run.device.type, torch.bfloat16) if arguments.bf16 else nullcontext()
 
-    log = (arguments.out / "log.jsonl").open("a", encoding="utf-8")
-
     def tell(**told: Any) -> None:
         line = json.dumps({"step": run.step, "minutes": round(run.seconds / 60, 2), **told})
         print(line, flush=True)
-        print(line, file=log, flush=True)
+        with (arguments.out / "log.jsonl").open("a", encoding="utf-8") as log:
+            print(line, file=log)
 
     def check() -> None:
         network = run.averaged()

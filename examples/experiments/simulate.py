@@ -128,7 +128,7 @@ class Simulator:
         context = context_of(ratio)
         ground = self._ground(source, scenes, patches, side + 2 * context)
         shown, pan = observe(source.name, ground, bands, self._draws)
-        kernels = self._kernels(scenes, bands, ratio)
+        kernels = self.kernels(scenes, bands, ratio)
         return self._observe(source.name, shown, pan, kernels, side, context)
 
     def _observe(
@@ -177,7 +177,7 @@ class Simulator:
         ground = taken.float() / source.top
         return ground.transpose(-1, -2) if turned else ground
 
-    def _kernels(self, scenes: int, bands: int, ratio: float) -> Kernels:
+    def kernels(self, scenes: int, bands: int, ratio: float) -> Kernels:
         draws = self._draws
         low, high = (math.log(gain) for gain in GAINS)
         gain = low + (high - low) * draws.uniform(scenes, 1, 1)
