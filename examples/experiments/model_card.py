@@ -28,8 +28,7 @@ _CARD = """# {name}
   No scene of the sensors that it is scored on below was seen. Credits: `NOTICE.md`.
 - **Held out**: all imagery of {held_out}; on it the mean is
   {gain} dB above the better of its two priors, patch by patch ({by_ratio}).
-- **Training**: `examples/experiments/pretrain.py {settings}`; {steps:,} steps,
-  {hours:.1f} hours on {device}.
+- **Training**: {training}.
 - **Draws**: {draws}
 
 ## Scores
@@ -79,10 +78,7 @@ def write_card(path: Path, bench: str, native: str) -> str:
         held_out=", ".join(facts["held_out_places"]),
         gain=f"{gains['all']:.2f}",
         by_ratio=ratios,
-        settings=_tell_settings(training),
-        steps=training["steps_done"],
-        hours=training["minutes_done"] / 60,
-        device=training.get("device", "a CPU"),
+        training=_tell_training(training.get("before") or training),
         draws=_tell_draws(model),
         bench=bench.strip(),
         native=native.strip(),
@@ -100,7 +96,19 @@ def _purpose(model: Model) -> str:
 def _tell_draws(model: Model) -> str:
     if model.header.sigma_data is None:
         return "not learnt: `--steps 1`, the mean, alone."
-    return f"sigma_data {model.header.sigma_data:.4f} of the band's standard deviation."
+    facts, scale = model.header.facts, model.header.sigma_data
+    loss = facts["gain_on_held_out_places_db"]["draws"]
+    return (
+        f"{_tell_training(facts['training'])}, with the mean as it is. Diffusion's loss on what is held\n"
+        f"  out, 1 where nothing is known: {loss:.3f}; the truth lies about the mean by\n"
+        f"  {scale:.3f} of a band's standard deviation."
+    )
+
+
+def _tell_training(training: dict[str, Any]) -> str:
+    command = f"examples/experiments/pretrain.py {_tell_settings(training)}"
+    steps, hours = training["steps_done"], training["minutes_done"] / 60
+    return f"`{command}`;\n  {steps:,} steps, {hours:.1f} hours on {training.get('device', 'a CPU')}"
 
 
 def _tell_settings(training: dict[str, Any]) -> str:

@@ -100,12 +100,14 @@ def read_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     return arguments
 
 
-def make_network(arguments: argparse.Namespace) -> HFreqdiff:
+def make_network(arguments: argparse.Namespace) -> tuple[HFreqdiff, dict[str, Any]]:
+    """New, or that of --start; and how that was trained."""
     if arguments.start is not None:
-        return load(arguments.start).network.requires_grad_(True).train()
+        model = load(arguments.start)
+        return model.network.requires_grad_(True).train(), model.header.facts["training"]
     base = PRESETS[arguments.preset]
     chosen = {name: getattr(arguments, name) for name in asdict(base) if getattr(arguments, name) is not None}
-    return HFreqdiff(replace(base, **chosen))
+    return HFreqdiff(replace(base, **chosen)), {}
 
 
 def learnt(network: HFreqdiff, stage: str) -> list[torch.nn.Parameter]:
@@ -175,6 +177,16 @@ def validate(network: HFreqdiff, batches: list[Batch], margin: int) -> dict[str,
     return {**told, "residual": float(torch.stack(left).mean().sqrt())}
 
 
+@torch.no_grad()
+def validate_draws(network: HFreqdiff, batches: list[Batch], margin: int, sigma_data: float) -> float:
+    """Diffusion's loss on held-out places, always with the same noise; 1 for draws that know nothing."""
+    losses = []
+    for seed, batch in enumerate(batches):
+        noise = torch.Generator(batch.shown.device).manual_seed(seed)
+        losses.append(residual_loss(network, batch, margin, sigma_data, noise))
+    return round(float(torch.stack(losses).mean()), 4)
+
+
 def rate_at(progress: float) -> float:
     """Share of the largest rate: warm-up, then all of it, then down to a hundredth in a straight line."""
     warm, left = progress / _WARM_UP, (1 - progress) / _FALL
@@ -201,7 +213,8 @@ class Run:
         self.device = torch.device(arguments.device)
         # Backwards through the convolutions takes twice as long on a CPU with channels last.
         self.layout = torch.channels_last if self.device.type == "cuda" else torch.contiguous_format
-        self.network = make_network(arguments).to(self.device).to(memory_format=self.layout)
+        network, self.before = make_network(arguments)
+        self.network = network.to(self.device).to(memory_format=self.layout)
         self.parameters = learnt(self.network, arguments.stage)
         self.optimisers = make_optimisers(self.network, arguments)
         self.rates = [arguments.rate, arguments.other_rate]
@@ -292,6 +305,8 @@ def main() -> None:
     def check() -> None:
         network = run.averaged()
         scores = validate(network, unseen, arguments.margin)
+        if arguments.stage == "draws":
+            scores["draws"] = validate_draws(network, unseen, arguments.margin, run.sigma_data)
         facts = {
             "licences": LICENCES,
             "sources": MIX,
@@ -301,6 +316,7 @@ def main() -> None:
                 **run.phase,
                 "steps_done": run.step,
                 "minutes_done": round(run.seconds / 60, 1),
+                **({"before": run.before} if run.before else {}),
             },
             "gain_on_held_out_places_db": scores,
         }

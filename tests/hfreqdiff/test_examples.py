@@ -149,3 +149,9 @@ def test_a_card_tells_what_the_header_and_the_scores_tell(script: Script, tmp_pa
     assert "bf16" not in card
     assert "not learnt" in card
     assert card.index("| bench |") < card.index("| native |")
+    drawn = {**training, "stage": "draws", "steps_done": 77, "before": training}
+    facts |= {"training": drawn, "gain_on_held_out_places_db": {"all": 1.25, "draws": 0.85}}
+    save(path, make_network(), 0.21, facts)
+    card = script("model_card").write_card(path, "", "")
+    assert card.index("1,234 steps") < card.index("--stage draws") < card.index("77 steps")
+    assert "0.850; the truth lies about the mean by\n  0.210" in card

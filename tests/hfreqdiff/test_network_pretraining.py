@@ -101,6 +101,8 @@ def test_draws_leave_the_mean_as_it_is(imagery: Path, stopped: Path, tmp_path: P
     mean, drawn = load(start), load(tmp_path / "hfreqdiff-small.safetensors")
     residual = mean.header.facts["gain_on_held_out_places_db"]["residual"]
     assert drawn.header.sigma_data == pytest.approx(residual, rel=1e-3)
+    assert drawn.header.facts["training"]["before"] == mean.header.facts["training"]
+    assert 0 < drawn.header.facts["gain_on_held_out_places_db"]["draws"] < 10
     after = drawn.network.state_dict()
     changed = {
         name for name, value in mean.network.state_dict().items() if not torch.equal(value, after[name])
