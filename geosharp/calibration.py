@@ -86,7 +86,7 @@ def calibrate(
     *,
     plot: FilePath | None = None,
     bands: int | str | Sequence[int | str] | None = None,
-    sensor: str | None = None,
+    sensor: FilePath | None = None,
     align: bool = True,
     overwrite: bool = False,
     progress: ProgressCallback | None = None,

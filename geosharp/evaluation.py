@@ -91,7 +91,7 @@ def evaluate(
     methods: Sequence[str] | None = None,
     protocol: str = "both",
     bands: int | str | Sequence[int | str] | None = None,
-    sensor: str | None = None,
+    sensor: FilePath | None = None,
     area: Place | None = None,
     calibration: FilePath | Calibration = "auto",
     align: bool = True,

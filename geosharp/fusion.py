@@ -58,7 +58,7 @@ def fuse(
     *,
     method: str | None = None,
     bands: int | str | Sequence[int | str] | None = None,
-    sensor: str | None = None,
+    sensor: FilePath | None = None,
     weights: Sequence[float] | None = None,
     area: Place | None = None,
     extent: str = "intersection",
@@ -82,15 +82,16 @@ def fuse(
     """Fuse PAN and MS into `out`, a GeoTIFF on PAN's grid with the bands of MS.
 
     method: hfreqdiff, exp, brovey, gsa, glp or glp-hpm; None for hfreqdiff, or glp at ratios that its model
-    does not serve. bands: which MS bands in which order, by 1-based number or name. weights: of brovey, one
-    per band. area: (left, bottom, right, top) in PAN's CRS or a GeoJSON file. extent: "intersection" of PAN
-    and MS, or all of "pan". dtype: MS's unless given. creation: GeoTIFF creation options. max_memory in
-    bytes. calibration: of the methods but exp and brovey: "auto" learns it from the scene, "sensor" takes
-    the sensor's published values, or a saved one; align: whether MS goes where calibration finds its
-    content. diffusion: of hfreqdiff. uncertainty: a GeoTIFF to write beside `out`, float32: the standard
-    deviation of each pixel in DN, as hfreqdiff's draws have it. on_note: called with what a user should know
-    as soon as it is known; the result holds it all. Raises a GeosharpError that says what to do; `out`
-    appears complete or not, and after all else that is asked for but the preview.
+    does not serve. bands: which MS bands in which order, by 1-based number or name. sensor: its name, where
+    metadata does not tell, or a sensor file (.toml). weights: of brovey, one per band. area: (left, bottom,
+    right, top) in PAN's CRS or a GeoJSON file. extent: "intersection" of PAN and MS, or all of "pan". dtype:
+    MS's unless given. creation: GeoTIFF creation options. max_memory in bytes. calibration: of the methods
+    but exp and brovey: "auto" learns it from the scene, "sensor" takes the sensor's published values, or a
+    saved one; align: whether MS goes where calibration finds its content. diffusion: of hfreqdiff.
+    uncertainty: a GeoTIFF to write beside `out`, float32: the standard deviation of each pixel in DN, as
+    hfreqdiff's draws have it. on_note: called with what a user should know as soon as it is known; the result
+    holds it all. Raises a GeosharpError that says what to do; `out` appears complete or not, and after all
+    else that is asked for but the preview.
     """
     start = time.perf_counter()
     # What can be refused without a look at the scene is refused first.
@@ -133,6 +134,7 @@ def fuse(
         "ms": named[1:],
         "bands": bands,
         "sensor": sensor,
+        "sensor_sha256": None if scene.sensor.origin is None else scene.sensor.origin.digest,
         "weights": weights,
         "area": area,
         "extent": extent,

@@ -27,7 +27,7 @@ def inspect(
     ms: FilePath | Sequence[FilePath],
     *,
     bands: int | str | Sequence[int | str] | None = None,
-    sensor: str | None = None,
+    sensor: FilePath | None = None,
     method: str | None = None,
     area: Place | None = None,
     extent: str = "intersection",

@@ -133,7 +133,7 @@ def report(
     *,
     title: str | None = None,
     bands: int | str | Sequence[int | str] | None = None,
-    sensor: str | None = None,
+    sensor: FilePath | None = None,
     overwrite: bool = False,
     calibration: FilePath | Calibration = "auto",
     align: bool = True,

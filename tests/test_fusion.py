@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import warnings
 from collections.abc import Callable, Iterator
@@ -35,6 +36,7 @@ from geosharp.raster.scene import Scene, open_scene
 from tests.hfreqdiff.made_model import make_model
 from tests.made import ORIGIN, make_pair, texture, write_raster
 from tests.quick import fuse
+from tests.raster.made_sensor import write_sensor
 
 METHODS = ("exp", "brovey", "gsa", "glp", "glp-hpm")
 
@@ -253,6 +255,21 @@ def test_bands_names_colours_scaling_and_metadata_are_kept(tmp_path: Path) -> No
         assert "STATISTICS_MEAN" not in fused.tags(1)
         assert fused.transform == source.transform
         assert "WorldView-2" in fused.tags()["GEOSHARP_SENSOR"]
+
+
+def test_a_sensor_file_is_told_by_its_name_and_hash(tmp_path: Path, made_pair: tuple[Path, Path]) -> None:
+    file = write_sensor(tmp_path, "blue", "green", "red", "nir", head='title = "NewSat 1"')
+    out = fuse(*made_pair, tmp_path / "out.tif", sensor=file).path
+    with rasterio.open(out) as fused:
+        tags = fused.tags()
+        assert fused.descriptions == ("blue", "green", "red", "nir")
+    assert tags["GEOSHARP_SENSOR"] == "NewSat 1 (sensor file newsat.toml)"
+    told = json.loads(tags["GEOSHARP_PARAMETERS"])
+    assert told["sensor"] == str(file)
+    assert told["sensor_sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
+    known = fuse(*made_pair, tmp_path / "known.tif", sensor="ikonos").path
+    with rasterio.open(known) as fused:
+        assert "sensor_sha256" not in json.loads(fused.tags()["GEOSHARP_PARAMETERS"])
 
 
 def test_band_order_only_reorders(tmp_path: Path, made_pair: tuple[Path, Path]) -> None:

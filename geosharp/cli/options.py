@@ -29,6 +29,7 @@ MsArgument = Annotated[
         show_default=False,
     ),
 ]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 BandsOption = Annotated[
     str | None,
     typer.Option(
@@ -42,8 +43,10 @@ SensorOption = Annotated[
     str | None,
     typer.Option(
         "--sensor",
-        metavar="NAME",
-        help="Sensor, where the metadata does not tell it, e.g. worldview-2.",
+        "--sensor-file",
+        metavar="NAME|FILE",
+        help="Sensor, where the metadata does not tell it: one that geosharp sensors lists, or a TOML file "
+        "that describes yours (geosharp sensors NAME prints one to start from).",
         rich_help_panel="Input",
     ),
 ]
@@ -72,7 +75,8 @@ ModelOption = Annotated[
     typer.Option(
         "--model",
         metavar="NAME|FILE",
-        help="Of hfreqdiff: base, which is shipped and the default, or a safetensors file.",
+        help="Of hfreqdiff: base, which is shipped and the default, another that geosharp models lists, or a "
+        "safetensors file.",
         rich_help_panel="Model",
     ),
 ]

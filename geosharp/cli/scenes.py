@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from geosharp.cli.app import app, open_terminal, put
+from geosharp.cli.library import show_model
 from geosharp.cli.options import (
     AlignOption,
     AreaOption,
@@ -17,6 +18,7 @@ from geosharp.cli.options import (
     DeviceOption,
     DtypeOption,
     ExtentOption,
+    JsonOption,
     MemoryOption,
     MethodOption,
     ModelOption,
@@ -33,13 +35,22 @@ from geosharp.cli.options import (
     read_diffusion,
     read_list,
 )
+from geosharp.errors import UsageError
+from geosharp.hfreqdiff.models import SUFFIX
 
 
 @app.command("info", epilog="Example: geosharp info pan.tif ms.tif --json")
 def info_command(
     context: typer.Context,
     pan: PanArgument,
-    ms: MsArgument,
+    ms: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="MS",
+            help="Multispectral image, as of fuse. None where PAN is a model.",
+            show_default=False,
+        ),
+    ] = None,
     bands: BandsOption = None,
     sensor: SensorOption = None,
     method: MethodOption = None,
@@ -54,7 +65,7 @@ def info_command(
     threads: ThreadsOption = None,
     max_memory: MemoryOption = None,
     device: DeviceOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
     verbose: VerboseOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -62,8 +73,14 @@ def info_command(
 
     Accepts what fuse accepts, refuses what it refuses, and writes nothing: the plan is the one that
     fuse follows with the same options, but for a halo that fits the kernels it learns (see calibrate).
+    A model's file (.safetensors) alone, instead of a pair: what it tells of itself, as models does.
     """
     terminal = open_terminal(context, verbose, quiet)
+    if not ms:
+        if not pan.casefold().endswith(SUFFIX):
+            raise UsageError("MS", "no file", f"an MS after PAN, or a model ({SUFFIX}) alone", "name the MS")
+        show_model(pan, as_json=as_json, flag="PAN")
+        return
     from geosharp.preflight import inspect
     from geosharp.terminal import format_info
 

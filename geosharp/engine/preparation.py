@@ -37,7 +37,7 @@ def prepare(
     *,
     method: str | None = None,
     bands: int | str | Sequence[int | str] | None = None,
-    sensor: str | None = None,
+    sensor: FilePath | None = None,
     weights: Sequence[float] | None = None,
     diffusion: Diffusion | None = None,
     area: Place | None = None,

@@ -1,4 +1,4 @@
-"""Models by name: those that ship with geosharp, and files.
+"""Models by name: those that ship with geosharp, those in the user's folder, and files.
 
 torch is imported when a model is read: a wrong name is refused at once.
 """
@@ -33,11 +33,26 @@ def shipped_models() -> dict[str, Path]:
     return {file.stem.removeprefix(_PREFIX): file for file in files}
 
 
-def find_model(name: str | os.PathLike[str]) -> Path:
-    """The file of a model: of a shipped one by its name, else the path itself."""
-    shipped = shipped_models()
-    if isinstance(name, str) and name in shipped:
-        return shipped[name]
+def user_folder() -> Path:
+    """Where a user keeps models to call them by name: geosharp/models in $XDG_DATA_HOME, which is
+    ~/.local/share where it is not set (freedesktop.org's Base Directory Specification)."""
+    told = Path(os.environ.get("XDG_DATA_HOME", ""))
+    # The specification has no relative ones.
+    home = told if told.is_absolute() else Path(os.path.expanduser("~")) / ".local" / "share"  # noqa: PTH111
+    return home / "geosharp" / "models"
+
+
+def user_models() -> dict[str, Path]:
+    """The models in the user's folder, by their files' names without the ending."""
+    return {file.stem: file for file in sorted(user_folder().glob(f"*{SUFFIX}"))}
+
+
+def find_model(name: str | os.PathLike[str], flag: str = "--model") -> Path:
+    """The file of a model: of a shipped one or one in the user's folder by its name, else the path itself.
+    flag: where it was named."""
+    known = {**user_models(), **shipped_models()}
+    if isinstance(name, str) and name in known:
+        return known[name]
     path = Path(name)
     try:
         if path.is_file():
@@ -45,8 +60,8 @@ def find_model(name: str | os.PathLike[str]) -> Path:
         found = "is a folder" if path.is_dir() else "no such model and no such file"
     except OSError as error:
         found = f"cannot be looked at ({error.strerror})"
-    needed = f"a shipped model ({', '.join(shipped) or 'none is shipped'}) or a {SUFFIX} file"
-    raise UsageError("--model", f"'{path}': {found}", needed, "check the name")
+    needed = f"a model by its name ({', '.join(sorted(known)) or 'there is none'}) or a {SUFFIX} file"
+    raise UsageError(flag, f"'{path}': {found}", needed, "see what geosharp models lists")
 
 
 def open_model(name: str | os.PathLike[str], device: torch.device) -> Model:

@@ -45,7 +45,12 @@ def spread_content(scene: Scene, part: Area, lineage: Mapping[str, str]) -> Cont
     """The content of the standard deviations of a result over `part`, in its DN."""
     content = fused_content(scene, part, SPREAD, lineage)
     bands = tuple(
-        replace(band, name=f"{band.name}, standard deviation", colorinterp="undefined", offset=0.0)
+        replace(
+            band,
+            name="standard deviation" if band.name is None else f"{band.name}, standard deviation",
+            colorinterp="undefined",
+            offset=0.0,
+        )
         for band in content.bands
     )
     return replace(content, bands=bands)
@@ -91,7 +96,7 @@ def _band_infos(scene: Scene) -> tuple[BandInfo, ...]:
             colour = "undefined" if marked == "alpha" or (marked in _COLOURS and known) else marked
         infos.append(
             BandInfo(
-                name=source.labels[at] or (band.name if known else None),
+                name=source.labels[at] or (band.name if known or scene.sensor.origin is not None else None),
                 colorinterp=colour,
                 scale=source.scales[at],
                 offset=source.offsets[at],

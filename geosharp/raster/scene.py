@@ -15,7 +15,7 @@ from geosharp.raster.fit import check_alike, find_relation, put_onto_pan
 from geosharp.raster.grid import Grid, Rect, Relation
 from geosharp.raster.identity import Bands, SceneBand, identify, label_by_file
 from geosharp.raster.sensors import Sensor
-from geosharp.raster.source import Mask, Source, SourceReader, describe
+from geosharp.raster.source import FilePath, Mask, Source, SourceReader, describe
 
 Array = NDArray[Any]
 T = TypeVar("T")
@@ -200,13 +200,14 @@ def open_scene(
     ms: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     *,
     bands: Bands | None = None,
-    sensor: str | None = None,
+    sensor: FilePath | None = None,
 ) -> Scene:
     """Look at a PAN and an MS (one file or one per band) and prove that they belong together.
 
     bands: which MS bands in which order, by 1-based number over all MS files or by name; one, several, or
     a text such as "4,3,2".
-    sensor: its name, where metadata does not tell. Raises a GeosharpError that says why not.
+    sensor: its name, where metadata does not tell, or a sensor file (.toml). Raises a GeosharpError that
+    says why not.
     """
     names = [ms] if isinstance(ms, str | os.PathLike) else list(ms)
     if not names:
@@ -228,17 +229,29 @@ def open_scene(
     notes = [f"{source.name}: {note}" for source in (pan_source, *sources) for note in source.notes]
     sources = put_onto_pan(pan_source, sources, notes)
     relation = find_relation(pan_source, sources[0], notes)
-    identity = identify(pan_source, sources, sensor, bands)
+    identity = identify(pan_source, sources, None if sensor is None else os.fspath(sensor), bands)
+    bits, origin = identity.sensor.bits, identity.sensor.origin
     used = sorted({band.source for band in identity.bands})
     return Scene(
-        pan=pan_source,
-        ms=tuple(_only(sources[i], [b.number for b in identity.bands if b.source == i]) for i in used),
+        pan=_declare(pan_source, bits),
+        ms=tuple(
+            _declare(_only(sources[i], [b.number for b in identity.bands if b.source == i]), bits)
+            for i in used
+        ),
         bands=tuple(replace(band, source=used.index(band.source)) for band in identity.bands),
         placed=relation,
         sensor=identity.sensor,
-        sensor_reason=identity.reason,
+        sensor_reason=identity.reason if origin is None else f"sensor file {origin.name}",
         notes=(*notes, *identity.notes()),
     )
+
+
+def _declare(source: Source, bits: int | None) -> Source:
+    """The source with its sensor's bits as NBITS, where it does not declare its own and its type has more."""
+    whole = np.issubdtype(np.dtype(source.dtype), np.integer)
+    if bits is None or source.bits is not None or not whole or 2**bits > np.iinfo(source.dtype).max:
+        return source
+    return replace(source, bits=bits)
 
 
 def _only(source: Source, numbers: list[int]) -> Source:

@@ -2,11 +2,12 @@
 
 A sensor is one entry of the table below: wavelengths in nm, MTF gains at the Nyquist frequency (of the MS
 grid for a band, of the PAN grid for PAN) and the names it goes by. Where a gain is not published, it is the
-unknown sensor's. To add a sensor, add an entry.
+unknown sensor's. To add a sensor, add an entry; a user's own is a file, see sensor_file.
 """
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -26,12 +27,21 @@ class Band:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """The sensor file that told of a sensor: its name without folders, and its SHA-256."""
+
+    name: str
+    digest: str
+
+
+@dataclass(frozen=True)
 class Sensor:
     """A satellite's PAN and MS instruments.
 
     bundles: number of bands of a usual delivery -> their names in order; numbers: the vendor's band
     number ("b4") -> name; aliases: other names, in small letters and digits alone; files: a pattern that only
-    this sensor's file names contain, as whole words.
+    this sensor's file names contain, as whole words; bits: of a DN, None where that is not known; origin:
+    None for those of the table below.
     """
 
     key: str
@@ -43,6 +53,14 @@ class Sensor:
     numbers: Mapping[str, str] = field(hash=False, default_factory=dict)
     aliases: tuple[str, ...] = ()
     files: str = ""
+    bits: int | None = None
+    origin: Origin | None = None
+
+
+def plain(name: str) -> str:
+    """Small letters and digits alone, without accents: what names are compared by."""
+    letters = unicodedata.normalize("NFKD", name).casefold()
+    return "".join(letter for letter in letters if letter.isascii() and letter.isalnum())
 
 
 def _bands(spans: Mapping[str, Range], gains: Sequence[float] | float) -> tuple[Band, ...]:

@@ -9,10 +9,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
 
-from geosharp.errors import UsageError
+from geosharp.errors import PairError, UsageError
+from geosharp.raster.sensor_file import SUFFIX, read_sensor
 from geosharp.raster.sensor_table import SENSORS as SENSORS
 from geosharp.raster.sensor_table import UNKNOWN as UNKNOWN
 from geosharp.raster.sensor_table import Band as Band
+from geosharp.raster.sensor_table import Origin, plain
 from geosharp.raster.sensor_table import Sensor as Sensor
 
 # What a band of that name is also called, in small letters and digits alone.
@@ -48,15 +50,18 @@ _LONG = 6
 _MAXAR = re.compile(r"(?<![0-9A-Z])\d\d[A-Z]{3}\d{8}-[PMS]\d[A-Z]{2}", re.IGNORECASE)
 
 
-def find_sensor(name: str) -> Sensor:
-    """The sensor a user names: by key, title or alias, whatever its case, spaces and hyphens."""
-    if found := _BY_NAME.get(_plain(name)):
+def find_sensor(name: str, flag: str = "--sensor") -> Sensor:
+    """The sensor a user names: by key, title or alias, whatever its case, spaces and hyphens; or by the path
+    of a sensor file. flag: where it was named."""
+    if name.casefold().endswith(SUFFIX):
+        return read_sensor(name)
+    if found := _BY_NAME.get(plain(name)):
         return found
-    close = difflib.get_close_matches(_plain(name), _BY_NAME, 1, cutoff=0.5)
+    close = difflib.get_close_matches(plain(name), _BY_NAME, 1, cutoff=0.5)
     raise UsageError(
-        "--sensor",
+        flag,
         f"no sensor '{name}'",
-        f"one of {', '.join(SENSORS)}",
+        f"one of {', '.join(SENSORS)}, or a sensor file ({SUFFIX})",
         f"the nearest is {_BY_NAME[close[0]].key}" if close else "take 'unknown' where yours is not listed",
     )
 
@@ -89,7 +94,8 @@ def recognise(
 def match_bands(sensor: Sensor, names: Sequence[str | None], count: int) -> tuple[Band, ...]:
     """Which of the sensor's bands the MS's `count` bands are, in the MS's order.
 
-    By their names if any is known, else by their number, else unknown bands of the sensor's commonest gain.
+    By their names if any is known, else by their number, else unknown bands of the sensor's commonest gain;
+    these a sensor file is refused for, which is to say what bands there are.
     """
     by_name = {band.name: band for band in sensor.bands}
     gain = Counter(band.gain for band in sensor.bands).most_common(1)[0][0]
@@ -101,8 +107,23 @@ def match_bands(sensor: Sensor, names: Sequence[str | None], count: int) -> tupl
     meant = [name if meant.count(name) == 1 else None for name in meant]
     if not any(meant):
         meant = list(sensor.bundles.get(count, meant))
+    if sensor.origin is not None and None in meant:
+        raise _misfit(sensor, sensor.origin, [labels[i] for i in range(count) if meant[i] is None], count)
     return tuple(
         by_name[name] if name else Band(f"band{number}", None, gain) for number, name in enumerate(meant, 1)
+    )
+
+
+def _misfit(sensor: Sensor, origin: Origin, labels: Sequence[str], count: int) -> PairError:
+    """That a sensor file does not know bands of these labels, which are empty where MS names none."""
+    known = ", ".join(band.name for band in sensor.bands)
+    sizes = " or ".join(map(str, sorted(sensor.bundles))) or "no"
+    unknown = f"{', '.join(filter(None, labels))} among them" if any(labels) else "without names"
+    return PairError(
+        origin.name,
+        f"MS has {count} bands, {unknown}",
+        f"{sizes} bands without names, or bands that are named {known}",
+        "list all of MS's bands in this file, their order in deliveries",
     )
 
 
@@ -116,14 +137,8 @@ def unseen_by_pan(sensor: Sensor, bands: Sequence[Band]) -> tuple[int, ...]:
     )
 
 
-def _plain(name: str) -> str:
-    """Small letters and digits alone, without accents."""
-    letters = unicodedata.normalize("NFKD", name).casefold()
-    return "".join(letter for letter in letters if letter.isascii() and letter.isalnum())
-
-
 def _words(text: str) -> list[str]:
-    return [_plain(word) for word in re.split(r"[\W_]+", unicodedata.normalize("NFKC", text)) if _plain(word)]
+    return [plain(word) for word in re.split(r"[\W_]+", unicodedata.normalize("NFKC", text)) if plain(word)]
 
 
 def _runs(text: str) -> Iterator[list[str]]:
@@ -137,7 +152,7 @@ def _by_name() -> dict[str, Sensor]:
     table: dict[str, Sensor] = {}
     for sensor in SENSORS.values():
         for name in (sensor.key, sensor.title, *sensor.aliases):
-            table[_plain(name)] = sensor
+            table[plain(name)] = sensor
     return table
 
 
@@ -155,13 +170,13 @@ def _named(text: str, shortest: int) -> Iterator[Sensor]:
 
 def _from_identity(tags: Mapping[str, Mapping[str, str]]) -> Iterator[tuple[Sensor, str]]:
     for items in tags.values():
-        plain = {key.rsplit(".", 1)[-1].casefold(): value for key, value in items.items()}
-        index = plain.get("mission_index", "")
-        for key, value in plain.items():
+        items_by_key = {key.rsplit(".", 1)[-1].casefold(): value for key, value in items.items()}
+        index = items_by_key.get("mission_index", "")
+        for key, value in items_by_key.items():
             if key not in _IDENTITY:
                 continue
             whole = f"{value}{index}" if key == "mission" else value
-            sensor = _BY_NAME.get(_plain(whole), UNKNOWN)
+            sensor = _BY_NAME.get(plain(whole), UNKNOWN)
             found = [sensor] if sensor is not UNKNOWN else list(_named(whole, 4))
             yield from ((each, f"metadata {key.upper()}={value.strip()}") for each in found)
 
@@ -184,10 +199,9 @@ def _from_names(names: Sequence[str]) -> Iterator[tuple[Sensor, str]]:
 
 def _meaning(sensor: Sensor, label: str) -> str | None:
     """Name of the sensor's band that a label means, or None: the longest run of words that means just one."""
-    known = {band.name for band in sensor.bands}
-    table = {alias: name for name in known for alias in _MEANT.get(name, ())}
-    table.update({name: name for name in known})
-    if whole := table.get(_plain(label)):
+    known = {plain(band.name): band.name for band in sensor.bands}
+    table = {alias: name for word, name in known.items() for alias in _MEANT.get(word, ())} | known
+    if whole := table.get(plain(label)):
         return whole
     for run in _runs(label):
         found = {table[word] for word in run if word in table and len(word) > 2}

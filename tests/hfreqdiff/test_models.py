@@ -9,10 +9,24 @@ import torch
 
 from geosharp.errors import InputError, ResourceError, UsageError
 from geosharp.hfreqdiff import models
-from geosharp.hfreqdiff.models import find_device, find_model, open_model, shipped_models
+from geosharp.hfreqdiff.models import (
+    find_device,
+    find_model,
+    open_model,
+    shipped_models,
+    user_folder,
+    user_models,
+)
 from tests.hfreqdiff.made_model import make_model
 
 CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The user's folder, which is not there."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
+    return tmp_path / "share" / "geosharp" / "models"
 
 
 @pytest.fixture
@@ -54,6 +68,28 @@ def test_any_other_file_goes_by_its_path(
     assert find_model(Path("base")) == Path("base")
 
 
+def test_models_in_the_users_folder_go_by_their_files_names(shipped: Path, own: Path, tmp_path: Path) -> None:
+    assert user_models() == {}
+    own.mkdir(parents=True)
+    mine = make_model(tmp_path).rename(own / "mine.safetensors")
+    (own / "notes.md").write_text("not a model")
+    assert user_models() == {"mine": mine}
+    assert find_model("mine") == mine
+    # Shipped names win.
+    mine.rename(own / "base.safetensors")
+    assert find_model("base") == shipped / "hfreqdiff-base.safetensors"
+    with pytest.raises(UsageError, match=r"^NAME: 'mine': no such model.*\(base, small\)"):
+        find_model("mine", "NAME")
+
+
+def test_the_users_folder_is_where_the_system_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert user_folder() == tmp_path / "share" / "geosharp" / "models"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for told in ("", "relative"):
+        monkeypatch.setenv("XDG_DATA_HOME", told)
+        assert user_folder() == tmp_path / ".local" / "share" / "geosharp" / "models"
+
+
 @pytest.mark.parametrize(
     ("name", "found"),
     [
@@ -70,13 +106,13 @@ def test_what_is_no_model_is_refused_with_the_names_there_are(
     with pytest.raises(UsageError, match=found) as caught:
         find_model(name)
     assert caught.value.subject == "--model"
-    assert caught.value.needed == "a shipped model (base, small) or a .safetensors file"
+    assert caught.value.needed == "a model by its name (base, small) or a .safetensors file"
 
 
 def test_where_nothing_ships_a_file_still_serves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(models, "_FOLDERS", (tmp_path / "no",))
     assert find_model(make_model(tmp_path)).is_file()
-    with pytest.raises(UsageError, match="none is shipped"):
+    with pytest.raises(UsageError, match="there is none"):
         find_model("base")
 
 

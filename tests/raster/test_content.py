@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
 import rasterio
 
 from geosharp.raster.area import Area
-from geosharp.raster.content import fused_content, fused_pixels
+from geosharp.raster.content import fused_content, fused_pixels, spread_content
 from geosharp.raster.grid import Rect
 from geosharp.raster.output.tiff import unwrap_xmp
 from geosharp.raster.scene import Scene, open_scene
 from tests.made import make_pair
+from tests.raster.made_sensor import write_sensor
 
 
 def declared(folder: Path, pan: float | None, ms: float | None, dtype: str = "uint16") -> Scene:
@@ -139,3 +141,28 @@ def test_a_name_outweighs_the_colour_a_band_is_marked_with(tmp_path: Path) -> No
     content = fused_content(scene, Area(scene.area), fused_pixels(scene, Area(scene.area), None), {})
     assert [band.colorinterp for band in content.bands] == ["blue", "green", "red", "undefined"]
     assert [band.name for band in content.bands] == ["blue", "green", "red", "nir"]
+
+
+def test_bands_are_named_as_a_sensor_file_names_them_and_their_spread_by_what_it_is(tmp_path: Path) -> None:
+    pan, ms = make_pair(tmp_path, pan_shape=(64, 64), bands=3)
+    plain = open_scene(pan, ms)
+    named = open_scene(pan, ms, sensor=write_sensor(tmp_path, "moss", "lichen", "bark"))
+    told = []
+    for scene in (plain, named):
+        part = Area(scene.area)
+        content = spread_content(scene, part, {"GEOSHARP_METHOD": "hfreqdiff"})
+        assert (content.dtype, content.tags[""]["GEOSHARP_METHOD"]) == ("float32", "hfreqdiff")
+        assert content.nodata is not None
+        assert math.isnan(content.nodata)
+        assert all(band.offset == 0 for band in content.bands)
+        fused = fused_content(scene, part, fused_pixels(scene, part, None), {})
+        told.append([[band.name for band in each.bands] for each in (fused, content)])
+    unnamed, spread = told[0]
+    assert unnamed == [None] * 3
+    assert spread == ["standard deviation"] * 3
+    assert told[1][0] == ["moss", "lichen", "bark"]
+    assert told[1][1] == [
+        "moss, standard deviation",
+        "lichen, standard deviation",
+        "bark, standard deviation",
+    ]

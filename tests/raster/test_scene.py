@@ -15,6 +15,7 @@ from geosharp.errors import GeosharpError, InputError, UsageError
 from geosharp.raster.grid import Rect, tiles
 from geosharp.raster.scene import Patch, Scene, SceneReader, open_scene
 from tests.made import ORIGIN, make_pair, write_raster
+from tests.raster.made_sensor import write_sensor
 
 
 def numbered_pair(
@@ -340,3 +341,35 @@ def test_of_several_files_the_widest_range_counts(
         write_raster(names[-1], np.minimum(data, 1000), transform=transform, **profile)
     for order in (names, names[::-1]):
         assert open_scene(pan, order).value_range == (0, top)
+
+
+def test_a_sensor_file_tells_the_bands_and_is_named(tmp_path: Path) -> None:
+    file = write_sensor(tmp_path, "blue", "red", "nir")
+    pair = numbered_pair(tmp_path)
+    scene = open_scene(*pair, sensor=file)
+    assert [band.name for band in scene.bands] == ["blue", "red", "nir"]
+    assert scene.sensor_reason == "sensor file newsat.toml"
+    assert scene.sensor == open_scene(*pair, sensor=str(file)).sensor
+
+
+@pytest.mark.parametrize(
+    ("dtype", "declared", "bits", "top"),
+    [
+        ("uint16", None, 11, 2047),
+        ("uint16", None, 16, 65535),
+        ("uint16", 10, 11, 1023),
+        ("uint8", None, 11, 255),
+        ("int16", None, 12, 4095),
+        ("int16", None, 15, 32767),
+        ("float32", None, 11, None),
+    ],
+)
+def test_a_sensors_bits_bound_what_a_file_says_nothing_of(
+    tmp_path: Path, dtype: str, declared: int | None, bits: int, top: int | None
+) -> None:
+    profile = {} if declared is None else {"nbits": declared}
+    pair = numbered_pair(tmp_path, dtype=dtype, ms_profile=profile, pan_profile={**profile})
+    file = write_sensor(tmp_path, "blue", "red", "nir", head=f"bits = {bits}")
+    scene = open_scene(*pair, sensor=file)
+    for found in (scene.value_range, scene.pan.value_range):
+        assert (None if found is None else found[1]) == top

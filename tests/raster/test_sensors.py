@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from geosharp.errors import UsageError
+from geosharp.errors import PairError, UsageError
 from geosharp.raster.sensors import SENSORS, UNKNOWN, find_sensor, match_bands, recognise, unseen_by_pan
+from tests.raster.made_sensor import write_sensor
 
 EIGHT = ["coastal", "blue", "green", "yellow", "red", "rededge", "nir1", "nir2"]
 
@@ -199,3 +202,45 @@ def test_bands_that_pan_hardly_sees(key: str, unseen: set[str]) -> None:
     sensor = SENSORS[key]
     assert {sensor.bands[i].name for i in unseen_by_pan(sensor, sensor.bands)} == unseen
     assert unseen_by_pan(sensor, match_bands(UNKNOWN, [None] * 3, 3)) == ()
+
+
+def test_a_path_that_ends_as_a_sensor_file_is_one(tmp_path: Path) -> None:
+    file = write_sensor(tmp_path, "blue", "Red Edge")
+    sensor = find_sensor(str(file))
+    assert (sensor.key, [band.name for band in sensor.bands]) == ("newsat", ["blue", "Red Edge"])
+    with pytest.raises(UsageError, match=r"^NAME: no sensor 'mine\.txt'; .* or a sensor file \(\.toml\)"):
+        find_sensor("mine.txt", "NAME")
+
+
+def test_bands_of_a_sensor_file_are_matched_as_others_are(tmp_path: Path) -> None:
+    sensor = find_sensor(str(write_sensor(tmp_path, "blue", "Red Edge", "NIR")))
+
+    def names(*labels: str | None) -> list[str]:
+        return [band.name for band in match_bands(sensor, labels, len(labels))]
+
+    assert names("near infrared", "red_edge", "B") == ["NIR", "Red Edge", "blue"]
+    assert names(None, None, None) == names("band1", "band2", "band3") == ["blue", "Red Edge", "NIR"]
+    assert names("nir") == ["NIR"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "found"),
+    [
+        ([None] * 3, "MS has 3 bands, without names"),
+        (["blue", "red", "mask"], "MS has 3 bands, mask among them"),
+        (["blue", "blue", "red"], "MS has 3 bands, blue, blue among them"),
+    ],
+)
+def test_bands_that_a_sensor_file_does_not_know_are_refused(
+    tmp_path: Path, labels: list[str | None], found: str
+) -> None:
+    sensor = find_sensor(str(write_sensor(tmp_path, "blue", "red")))
+    with pytest.raises(PairError) as told:
+        match_bands(sensor, labels, len(labels))
+    assert (told.value.subject, told.value.found) == ("newsat.toml", found)
+    assert told.value.needed == "2 bands without names, or bands that are named blue, red"
+
+
+def test_a_short_name_of_two_bands_always_means_the_same() -> None:
+    # The unknown sensor has a nir and a nir1, both of which are called n.
+    assert names_of("unknown", ["n", "red"]) == ["nir", "red"]
