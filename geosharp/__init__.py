@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from geosharp.padm.calibration import Calibration, load_calibration
     from geosharp.raster.scene import Scene, open_scene
     from geosharp.reporting import ReportResult, report
+    from geosharp.training import TrainResult, train
 
 __all__ = [
     "Calibration",
@@ -29,6 +30,7 @@ __all__ = [
     "GeosharpError",
     "ReportResult",
     "Scene",
+    "TrainResult",
     "__version__",
     "calibrate",
     "evaluate",
@@ -36,6 +38,7 @@ __all__ = [
     "load_calibration",
     "open_scene",
     "report",
+    "train",
 ]
 
 _HOMES = {
@@ -45,12 +48,14 @@ _HOMES = {
     "FuseResult": "geosharp.fusion",
     "ReportResult": "geosharp.reporting",
     "Scene": "geosharp.raster.scene",
+    "TrainResult": "geosharp.training",
     "calibrate": "geosharp.calibration",
     "evaluate": "geosharp.evaluation",
     "fuse": "geosharp.fusion",
     "load_calibration": "geosharp.padm.calibration",
     "open_scene": "geosharp.raster.scene",
     "report": "geosharp.reporting",
+    "train": "geosharp.training",
 }
 
 

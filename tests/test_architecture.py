@@ -29,6 +29,7 @@ RANKS = {
     "quality": 2,
     "engine": 3,
     "calibration": 4,
+    "tuning": 4,
     "fusion": 5,
     "training": 5,
     "evaluation": 6,  # scores what they make
@@ -55,7 +56,7 @@ PRINTING = {"cli", "terminal"}
 VAGUE = {"common", "helper", "helpers", "manager", "misc", "util", "utils"}
 # Library modules without a test module of their own, each with the reason.
 UNMIRRORED: dict[str, str] = {
-    "engine/setup": "a record without behaviour, made and read by what test_methods and test_fusion test",
+    "engine/setup": "records; that a model is read once and its device found, test_fusion tests",
     "version": "one constant, compared with the package's metadata by test_packaging",
 }
 # Test modules at the top whose subject is not one module of the library.
@@ -63,6 +64,7 @@ OWN_SUBJECT = {
     "test_architecture",
     "test_dockerfile",
     "test_examples",
+    "test_experiments",
     "test_packaging",
     "test_readme",
     "test_real_scenes",

@@ -2,8 +2,10 @@
 
 from geosharp.cli.app import app, main
 from geosharp.cli.commands import demo_command, fuse_command
+from geosharp.cli.library import models_command, sensors_command
 from geosharp.cli.results import evaluate_command, report_command
 from geosharp.cli.scenes import calibrate_command, info_command
+from geosharp.cli.training import train_command
 
 __all__ = [
     "app",
@@ -13,5 +15,8 @@ __all__ = [
     "fuse_command",
     "info_command",
     "main",
+    "models_command",
     "report_command",
+    "sensors_command",
+    "train_command",
 ]

@@ -1,0 +1,169 @@
+"""The command that makes models."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from geosharp.cli.app import app, open_terminal, put
+from geosharp.cli.options import AlignOption, DeviceOption, QuietOption, VerboseOption
+
+if TYPE_CHECKING:
+    from geosharp.terminal import Terminal
+    from geosharp.training import TrainResult
+    from geosharp.tuning.tune import TrainProgress
+
+# Scores that the table shows, by protocol.
+_SHOWN = {
+    "reduced": ("psnr", "sam", "ergas", "q2n"),
+    "full": ("hqnr", "d_lambda", "d_s", "d_rho", "reprojection_ergas"),
+}
+_INTERVAL = 10.0  # seconds between lines of progress
+
+
+@app.command("train", epilog="Example: geosharp train pan.tif ms.tif -o my-sensor.safetensors --hours 0.1")
+def train_command(
+    context: typer.Context,
+    scenes: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SCENES...",
+            help="PAN MS [PAN MS ...]; or one folder, in which the names of PAN and MS differ in a word such "
+            "as pan and ms, P and M, PAN and MUL; or one CSV with columns pan and ms.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="OUT",
+            help="Model to write, a safetensors file, which --model of fuse takes. Appears if it is better "
+            "than BASE.",
+        ),
+    ],
+    base: Annotated[
+        str,
+        typer.Option("--base", metavar="NAME|FILE|none", help="Model to start from; none: from nothing."),
+    ] = "base",
+    hours: Annotated[
+        float | None, typer.Option("--hours", help="How long to learn.  \\[default: 0.1]", show_default=False)
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option("--steps", help="So many steps, instead of --hours.", show_default=False)
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="The same number gives the same model.")] = 0,
+    align: AlignOption = True,
+    keep: Annotated[
+        bool,
+        typer.Option("--keep", help="Write OUT though it is no better.", rich_help_panel="Output"),
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an existing OUT.", rich_help_panel="Output")
+    ] = False,
+    device: DeviceOption = None,
+    log_json: Annotated[
+        bool, typer.Option("--log-json", help="Progress and messages as JSON lines on stderr.")
+    ] = False,
+    verbose: VerboseOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Fine-tune a model on your own scenes, and say whether it is worth using.
+
+    Each scene is calibrated; what it would be one level coarser is learnt from, and its MS is the truth. One
+    place in five is kept aside: there BASE, the new model and classical methods are compared. Prints their
+    scores, a verdict, and OUT's path if it was written; exits with 1 if it was not. Stopped by Ctrl-C, the
+    same command goes on where it was. Several GPUs: torchrun --nproc-per-node N -m geosharp train ...
+    """
+    terminal = open_terminal(context, verbose, quiet, log_json=log_json)
+    from geosharp.training import state_beside, train
+    from geosharp.tuning.pairing import find_pairs
+
+    try:
+        result = train(
+            scenes[0] if len(scenes) == 1 else find_pairs(scenes)[0],
+            out,
+            base=base,
+            steps=steps,
+            hours=hours,
+            seed=seed,
+            device=device or "auto",
+            align=align,
+            keep=keep,
+            overwrite=overwrite,
+            progress=_show(terminal),
+            on_note=terminal.note,
+        )
+    except KeyboardInterrupt:
+        if state_beside(out).exists():
+            terminal.note(f"what was learnt is in {state_beside(out)}: the same command goes on there")
+        raise
+    if result.first:
+        _conclude(terminal, result)
+
+
+def _conclude(terminal: Terminal, result: TrainResult) -> None:
+    put(format_table(result))
+    put(result.verdict)
+    terminal.say(
+        "done",
+        f"{result.steps} steps in {result.seconds:.0f} s; weights of step {result.step}",
+        path=None if result.path is None else str(result.path),
+        seconds=round(result.seconds, 3),
+        better=result.better,
+    )
+    if result.path is None:
+        raise typer.Exit(1)
+    put(str(result.path))
+
+
+def format_table(result: TrainResult) -> str:
+    """Scores on the places kept aside, a row for each contestant; the best of each column is starred."""
+    from geosharp.quality.scores import METRICS, find_best, format_value
+
+    blocks = []
+    for protocol, rows in result.protocols.items():
+        metrics = {name: METRICS[protocol][name] for name in _SHOWN[protocol]}
+        columns = [[f"{protocol} resolution", *rows]]
+        for name, metric in metrics.items():
+            values = [scores[name] for scores in rows.values()]
+            best = find_best(values, metric)
+            texts = [f"{format_value(v, metric)}{'*' if at in best else ' '}" for at, v in enumerate(values)]
+            columns.append([f"{metric.title} ", *texts])
+        widths = [max(map(len, column)) for column in columns]
+        lines = [
+            "  ".join(
+                text.ljust(width) if at == 0 else text.rjust(width)
+                for at, (text, width) in enumerate(zip(line, widths, strict=True))
+            ).rstrip()
+            for line in zip(*columns, strict=True)
+        ]
+        blocks.append("\n".join(lines))
+    return "\n\n".join([*blocks, "on places kept aside, means over scenes"])
+
+
+def _show(terminal: Terminal) -> Callable[[TrainProgress], None]:
+    """A line every few seconds, and one for each look."""
+    last = time.monotonic()
+
+    def show(p: TrainProgress) -> None:
+        nonlocal last
+        if p.look is None and time.monotonic() - last < _INTERVAL:
+            return
+        last = time.monotonic()
+        of = f" of {p.steps}" if p.steps else ""
+        left = f", {p.seconds / p.step * (p.steps - p.step):.0f} s left" if p.steps else ""
+        text = f"step {p.step}{of}: loss {p.loss:.4f}{left}"
+        facts: dict[str, object] = {"step": p.step, "steps": p.steps, "loss": p.loss, "seconds": p.seconds}
+        if p.look is not None:
+            text += f"; kept aside: {p.look.gain:+.2f} dB over the base, HQNR {p.look.hqnr:.4f}"
+            text += f" ({p.look.base_hqnr:.4f}){', the best so far' if p.look.best else ''}"
+            facts |= {"gain": p.look.gain, "hqnr": p.look.hqnr, "best": p.look.best}
+        terminal.say("progress", text, **facts)
+
+    return show

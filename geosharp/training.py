@@ -1,0 +1,357 @@
+"""Fine-tune a model on a user's own scenes, and tell whether it is worth using."""
+
+from __future__ import annotations
+
+import copy
+import math
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import torch
+
+from geosharp.calibration import Learnt, Tell, learn
+from geosharp.errors import OutputError, PairError, ResourceError, UsageError
+from geosharp.hfreqdiff.checkpoint import RATIOS, Model, save
+from geosharp.hfreqdiff.models import SUFFIX, find_device, find_model, open_model
+from geosharp.hfreqdiff.network import PRESETS, HFreqdiff
+from geosharp.quality.scores import METRICS
+from geosharp.raster.environment import gdal_settings
+from geosharp.raster.output.text import check_text
+from geosharp.raster.scene import Scene, open_scene
+from geosharp.raster.source import FilePath
+from geosharp.tuning.ground import Ground, prepare
+from geosharp.tuning.identity import hash_files, identify, settings_in
+from geosharp.tuning.judge import (
+    CLASSICAL,
+    Contestant,
+    Scores,
+    average,
+    classic_contestant,
+    judge,
+    network_contestant,
+)
+from geosharp.tuning.pairing import Pair, find_pairs
+from geosharp.tuning.processes import joined
+from geosharp.tuning.recipe import Recipe, from_nothing
+from geosharp.tuning.store import Store
+from geosharp.tuning.tune import Look, ProgressCallback, Tuned, tune
+from geosharp.tuning.verdict import closer
+from geosharp.version import __version__
+
+NOTHING = "none"
+# What rows of the final table are called.
+BASE, TUNED = "base", "fine-tuned"
+_CACHE = 128 * 2**20
+
+Scenes = FilePath | Sequence[tuple[FilePath, FilePath | Sequence[FilePath]]]
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """path: of the model, None where it is no better than its base and was not to be kept; verdict: in words;
+    protocols: scores on places kept aside, means over scenes, by protocol, by name and by metric; looks: on
+    the way; step: of the weights; steps: made; facts: what the model's header tells; first: False in the
+    processes that torchrun has started beside the first, which have neither scores nor a path."""
+
+    path: Path | None
+    better: bool
+    verdict: str
+    protocols: Mapping[str, Mapping[str, Mapping[str, float]]]
+    looks: tuple[Look, ...]
+    step: int
+    steps: int
+    seconds: float
+    facts: Mapping[str, Any]
+    notes: tuple[str, ...]
+    first: bool = True
+
+
+def train(
+    scenes: Scenes,
+    out: FilePath,
+    *,
+    base: FilePath = "base",
+    steps: int | None = None,
+    hours: float | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    align: bool = True,
+    keep: bool = False,
+    overwrite: bool = False,
+    progress: ProgressCallback | None = None,
+    on_note: Tell | None = None,
+) -> TrainResult:
+    """Fine-tune `base` on scenes and write it to `out`, a safetensors file, if that makes it better.
+
+    scenes: (PAN, MS) pairs, MS one file or one per band; or a folder, in which names tell pairs, or a CSV
+    with columns pan and ms. base: a shipped model by its name, a file, or "none" to learn from nothing.
+    steps, or hours (0.1 by default). align: whether MS goes where calibration finds its content. keep: write
+    it though it is no better. A run that is stopped leaves its state beside `out`; the same call goes on
+    there, to the same weights. Under torchrun each process takes its share. Raises a GeosharpError that says
+    what to do.
+    """
+    start = time.perf_counter()
+    pairs, notes = _name_pairs(scenes)
+    out = Path(out)
+    recipe = Recipe(steps=steps, hours=hours, seed=seed)
+    if os.fspath(base) == NOTHING:
+        recipe = from_nothing(recipe)
+    inputs = [name for pan, ms in pairs for name in (pan, *ms)]
+    check_text(out, (SUFFIX,), overwrite=overwrite, inputs=inputs)
+    where = find_device(device)
+    network, model = _open_base(base, seed)
+    opened = [open_scene(pan, ms) for pan, ms in pairs]
+    notes += _check_scenes(opened, RATIOS if model is None else model.header.ratios)
+    with joined(where) as processes, ExitStack() as stack:
+        said = _Notes(on_note if processes.first else None, notes)
+        if model is not None and model.header.sigma_data is not None:
+            said.add("the base's draws go around its own mean: the new model gives the mean alone")
+        store = Store.beside(out, identify(opened, model, recipe, align=align))
+        store.read()  # Another run's is refused before there is any work.
+        folder = stack.enter_context(_scratch())
+        stack.enter_context(gdal_settings(_CACHE))
+        learnt = [_learn(scene, align, said, len(opened) > 1) for scene in opened]
+        grounds = _prepare(opened, learnt, folder, seed)
+        said.add(_tell_length(recipe, grounds, where))
+        tuned = tune(grounds, network, recipe, where, store=store, processes=processes, progress=progress)
+        if not processes.first:
+            return _result(tuned, start, said, first=False)
+        means = {name: average(judge(grounds, each)) for name, each in _entrants(network, tuned, where)}
+        facts = _facts(opened, learnt, grounds, model, store.identity) | _outcome(tuned, means)
+        written = tuned.better or keep
+        if written:
+            _write(out, tuned.network, facts, RATIOS if model is None else model.header.ratios)
+        store.discard()
+    return _result(tuned, start, said, out if written else None, means, facts)
+
+
+def _result(
+    tuned: Tuned,
+    start: float,
+    said: _Notes,
+    path: Path | None = None,
+    means: Mapping[str, Scores] = MappingProxyType({}),
+    facts: Mapping[str, Any] = MappingProxyType({}),
+    *,
+    first: bool = True,
+) -> TrainResult:
+    return TrainResult(
+        path=path,
+        better=tuned.better,
+        verdict=facts.get("verdict", ""),
+        protocols={
+            protocol: {name: scores[protocol] for name, scores in means.items()} for protocol in METRICS
+        },
+        looks=tuned.looks,
+        step=tuned.step,
+        steps=tuned.steps,
+        seconds=time.perf_counter() - start,
+        facts=facts,
+        notes=tuple(said.told),
+        first=first,
+    )
+
+
+def state_beside(out: FilePath) -> Path:
+    """Where a run that was stopped leaves its state."""
+    return Store.beside(Path(out), {}).path
+
+
+class _Notes:
+    """What a user should know: told at once, and kept for the result."""
+
+    def __init__(self, tell: Tell | None, first: Sequence[str]) -> None:
+        self.told: list[str] = []
+        self._tell = tell
+        for note in first:
+            self.add(note)
+
+    def add(self, text: str) -> None:
+        self.told.append(text)
+        if self._tell is not None:
+            self._tell(text)
+
+
+def _name_pairs(scenes: Scenes) -> tuple[list[Pair], list[str]]:
+    if isinstance(scenes, str | os.PathLike):
+        return find_pairs([os.fspath(scenes)])
+    pairs = []
+    for pan, ms in scenes:
+        names = [ms] if isinstance(ms, str | os.PathLike) else list(ms)
+        pairs.append((os.fspath(pan), tuple(os.fspath(name) for name in names)))
+    if not pairs:
+        return find_pairs([])
+    return pairs, []
+
+
+def _open_base(base: FilePath, seed: int) -> tuple[HFreqdiff, Model | None]:
+    """The network to start from, and the model it is of; None where it starts from nothing."""
+    if os.fspath(base) == NOTHING:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return HFreqdiff(PRESETS["small"]).eval(), None
+    try:
+        find_model(base)
+    except UsageError as error:
+        needed = f"{error.needed}, or {NOTHING}"
+        raise UsageError("--base", error.found, needed, error.remedy) from error
+    model = open_model(base, torch.device("cpu"))
+    return model.network, model
+
+
+def _check_scenes(scenes: Sequence[Scene], ratios: tuple[float, float]) -> list[str]:
+    """Refuse scenes at ratios that the base does not serve; notes on what scenes differ in."""
+    for scene in scenes:
+        if not all(ratios[0] <= ratio <= ratios[1] for ratio in scene.relation.ratio):
+            found = " x ".join(f"{ratio:g}" for ratio in dict.fromkeys(scene.relation.ratio))
+            raise PairError(
+                f"{scene.pan.name} and {scene.ms[0].name}",
+                f"{found} PAN pixels an MS pixel",
+                f"{ratios[0]:g} to {ratios[1]:g} of them, which the network serves",
+                "leave this scene out",
+            )
+    notes = [f"{scene.pan.name}: {note}" for scene in scenes for note in scene.notes]
+    kinds = {
+        "sensors": {scene.sensor.title for scene in scenes},
+        "ratios": {f"{scene.relation.ratio[0]:.3g}" for scene in scenes},
+        "numbers of bands": {str(len(scene.bands)) for scene in scenes},
+    }
+    for what, values in kinds.items():
+        if len(values) > 1:
+            notes.append(
+                f"scenes of {len(values)} {what} ({', '.join(sorted(values))}): one model learns all"
+            )
+    return notes
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """A folder for coarsened scenes; what cannot be written there is told by what would help."""
+    place = "the folder for temporary files"
+    needed = "room for two files per scene, together about half as large as its MS"
+    remedy = "set TMPDIR to a folder with more room, or train on fewer scenes"
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="geosharp-")
+    except OSError as error:
+        raise ResourceError(place, f"cannot be used: {error.strerror or error}", needed, remedy) from error
+    with folder as path:
+        yield Path(path)
+
+
+def _learn(scene: Scene, align: bool, said: _Notes, several: bool) -> Learnt:
+    learnt = learn(scene, align=align)
+    name = f"{scene.pan.name}: " if several else ""
+    said.add(f"{name}{scene.sensor.title}, calibration {learnt.summary}")
+    for note in learnt.notes:
+        said.add(f"{name}{note}")
+    return learnt
+
+
+def _prepare(scenes: Sequence[Scene], learnt: Sequence[Learnt], folder: Path, seed: int) -> list[Ground]:
+    grounds = []
+    for number, (scene, known) in enumerate(zip(scenes, learnt, strict=True)):
+        place = folder / str(number)
+        place.mkdir()
+        calibration = known.calibration
+        errors = calibration.errors if calibration is not None and calibration.usable else None
+        try:
+            ground = prepare(scene, known.degradation, place, errors=errors, seed=seed, scenes=len(scenes))
+        except OutputError as error:
+            needed, remedy = "room for coarsened scenes", "set TMPDIR to a folder with more room"
+            raise ResourceError("the folder for temporary files", error.found, needed, remedy) from error
+        grounds.append(ground)
+    return grounds
+
+
+def _tell_length(recipe: Recipe, grounds: Sequence[Ground], device: torch.device) -> str:
+    held = sum(len(ground.places.held) for ground in grounds)
+    blocks = held + sum(len(ground.places.taught) for ground in grounds)
+    length = f"{recipe.steps} steps"
+    if recipe.hours is not None:
+        length = f"about {60 * recipe.hours:.3g} minutes"
+    return f"learning for {length} on {device.type}; {held} of {blocks} places are kept aside to judge by"
+
+
+def _entrants(base: HFreqdiff, tuned: Tuned, device: torch.device) -> Iterator[tuple[str, Contestant]]:
+    """All that is compared."""
+    # A copy: others may compute with the model on the CPU.
+    yield BASE, network_contestant(copy.deepcopy(base).to(device), device)
+    yield TUNED, network_contestant(tuned.network, device)
+    for name in CLASSICAL:
+        yield name, classic_contestant(name)
+
+
+def _tell_verdict(tuned: Tuned, means: Mapping[str, Scores]) -> str:
+    gain = closer(means[TUNED], means[BASE])
+    hqnr, before = (means[name]["full"]["hqnr"] for name in (TUNED, BASE))
+    if tuned.better:
+        return f"better than the base: use it ({gain:+.2f} dB, HQNR {hqnr:.3f} against {before:.3f})"
+    return f"no better than the base: keep the base ({gain:+.2f} dB, HQNR {hqnr:.3f} against {before:.3f})"
+
+
+def _facts(
+    scenes: Sequence[Scene],
+    learnt: Sequence[Learnt],
+    grounds: Sequence[Ground],
+    model: Model | None,
+    identity: Mapping[str, str],
+) -> dict[str, Any]:
+    """What the model tells of where it comes from."""
+    told = [
+        {
+            "pan": Path(scene.pan.name).name,
+            "ms": [Path(source.name).name for source in scene.ms],
+            "sha256": {Path(file).name: digest for file, digest in hash_files(scene).items()},
+            "sensor": scene.sensor.title,
+            "bands": [band.name for band in scene.bands],
+            "ratio": list(scene.relation.ratio),
+            "calibration": known.facts,
+            "kept_aside_ms_pixels": [[r.row, r.col, r.height, r.width] for r in ground.places.scored],
+        }
+        for scene, known, ground in zip(scenes, learnt, grounds, strict=True)
+    ]
+    return {
+        "made_by": f"geosharp train {__version__}",
+        "scenes": told,
+        "base": {"sha256": None if model is None else model.digest},
+        "licences": [] if model is None else model.header.facts.get("licences", []),
+        "settings": settings_in(identity),
+    }
+
+
+def _outcome(tuned: Tuned, means: Mapping[str, Scores]) -> dict[str, Any]:
+    """What the model tells of how it was made and what it is worth."""
+    return {
+        "steps_made": tuned.steps,
+        "step_of_weights": tuned.step,
+        "seconds": round(tuned.seconds, 1),
+        "scores": {
+            name: {
+                protocol: {metric: _finite(value) for metric, value in found.items()}
+                for protocol, found in scores.items()
+            }
+            for name, scores in means.items()
+        },
+        "verdict": _tell_verdict(tuned, means),
+    }
+
+
+def _write(out: Path, network: HFreqdiff, facts: Mapping[str, Any], ratios: tuple[float, float]) -> None:
+    try:
+        # Draws went around another mean.
+        save(out, network, None, facts, ratios)
+    except OSError as error:
+        found = f"cannot be written: {error.strerror or error}"
+        remedy = "free some space; the same command ends the run from its state"
+        raise OutputError(out, found, "room for a model, a few MB", remedy) from error
+
+
+def _finite(value: float) -> float | str:
+    return value if math.isfinite(value) else str(value)

@@ -1,0 +1,43 @@
+"""What a run is told apart by: all that decides its weights."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from geosharp.hfreqdiff.checkpoint import Model
+from geosharp.raster.scene import Scene
+from geosharp.tuning.recipe import Recipe
+
+_SETTING = "setting "
+
+
+def identify(scenes: Sequence[Scene], base: Model | None, recipe: Recipe, *, align: bool) -> dict[str, str]:
+    """As text by name: settings, the base, and each scene, wherever its files lie."""
+    settings = recipe.identity | {"align": str(align)}
+    found = {f"{_SETTING}{name}": value for name, value in settings.items()}
+    found["base"] = "none" if base is None else base.digest
+    for number, scene in enumerate(scenes, 1):
+        hashes = " ".join(f"{Path(file).name} {digest}" for file, digest in hash_files(scene).items())
+        bands = ",".join(band.name for band in scene.bands)
+        found[f"scene {number}"] = f"{scene.sensor.title} {bands} {hashes}"
+    return found
+
+
+def settings_in(identity: Mapping[str, str]) -> dict[str, str]:
+    """The settings of an identity."""
+    return {
+        name.removeprefix(_SETTING): value for name, value in identity.items() if name.startswith(_SETTING)
+    }
+
+
+def hash_files(scene: Scene) -> dict[str, str]:
+    """SHA-256 of each file that is read; empty for what is no file on a disk."""
+    found = {}
+    for name in scene.files or [scene.pan.name, *(ms.name for ms in scene.ms)]:
+        path, found[name] = Path(name), ""
+        if path.is_file():
+            with path.open("rb") as file:
+                found[name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found

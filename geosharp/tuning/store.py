@@ -1,0 +1,75 @@
+"""A run that may be stopped: the file beside the output that holds all it needs to go on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from geosharp.errors import InputError, OutputError
+from geosharp.raster.output.text import write_bytes
+
+SUFFIX = ".state"
+# The entry of the file's metadata that holds everything but tensors.
+_ENTRY = "geosharp-training"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """tensors by name; facts: where the run was."""
+
+    tensors: dict[str, Tensor]
+    facts: dict[str, Any]
+
+
+class Store:
+    """identity: what this run learns from and how, as text by name; a run with another cannot go on."""
+
+    def __init__(self, path: Path, identity: Mapping[str, str]) -> None:
+        self.path = path
+        self.identity = dict(identity)
+
+    @classmethod
+    def beside(cls, out: Path, identity: Mapping[str, str]) -> Store:
+        return cls(out.with_name(f".{out.name}{SUFFIX}"), identity)
+
+    def keep(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+        """Replace what was kept, once all is written."""
+        held = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+        header = json.dumps({"identity": self.identity, "facts": dict(facts)})
+        content = save(held, {_ENTRY: header})
+        write_bytes(self.path, content, (SUFFIX,), overwrite=True)
+
+    def read(self) -> Stored | None:
+        """What was kept; None where nothing was. Raises where it is of another run, or damaged."""
+        if not self.path.exists():
+            return None
+        remedy = f"remove {self.path} to start anew, or take another --out"
+        try:
+            with safe_open(self.path, "pt") as file:
+                told = json.loads((file.metadata() or {})[_ENTRY])
+                identity = dict(told["identity"])
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  no dict
+                stored = Stored(tensors, dict(told["facts"]))
+        except (OSError, SafetensorError, ValueError, LookupError, TypeError) as error:
+            raise InputError(
+                self.path, f"a state that cannot be read ({error})", "one that train wrote", remedy
+            ) from error
+        names = sorted({*identity, *self.identity})
+        if differing := [name for name in names if identity.get(name) != self.identity.get(name)]:
+            raise OutputError(
+                self.path,
+                f"the state of a run with other {', '.join(differing)}",
+                "the same scenes and settings, to go on where it stopped",
+                remedy,
+            )
+        return stored
+
+    def discard(self) -> None:
+        self.path.unlink(missing_ok=True)

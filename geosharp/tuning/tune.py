@@ -1,0 +1,236 @@
+"""The loop: learn, look at places kept aside, keep the best; from top to bottom.
+
+At each look the running mean of the weights is judged as `fuse` would use it. It is taken if it is closer to
+the truth at reduced resolution than the best so far, and no worse than the base at full resolution, beyond
+the noise of the scores. The base is the first candidate: where nothing beats it by more than the noise, it
+stays the better one.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+
+import torch
+
+from geosharp.errors import InputError
+from geosharp.hfreqdiff.network import HFreqdiff
+from geosharp.quality.scores import METRICS
+from geosharp.tuning.batches import Batch, Batches
+from geosharp.tuning.ground import Ground
+from geosharp.tuning.judge import average, judge, network_contestant
+from geosharp.tuning.learner import WARM_UP, Learner
+from geosharp.tuning.processes import Processes
+from geosharp.tuning.recipe import MOST_STEPS, Recipe
+from geosharp.tuning.store import Store
+from geosharp.tuning.verdict import closer, harms, is_better
+
+# Steps by which an hour is told in steps, without the first, in which memory is found.
+_TIMED, _FIRST = 10, 2
+# Seconds after which the state is kept, whatever the looks.
+_KEEP_EVERY = 300.0
+_ALONE = Processes()
+
+
+@dataclass(frozen=True)
+class TrainProgress:
+    """How far a run is: `step` of `steps`, 0 while their number is not known, after `seconds`; loss: of this
+    step, NaN where none was made. look: at a look, dB over the base at reduced resolution, HQNR and the
+    base's, and whether it is the best so far."""
+
+    step: int
+    steps: int
+    seconds: float
+    loss: float
+    look: Look | None = None
+
+
+@dataclass(frozen=True)
+class Look:
+    """step: after which; gain: dB over the base; hqnr, base_hqnr; best: whether it is taken."""
+
+    step: int
+    gain: float
+    hqnr: float
+    base_hqnr: float
+    best: bool
+
+
+ProgressCallback = Callable[[TrainProgress], None]
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """network: that of the best look, the last one where none was taken; looks: all of them, in their order;
+    better: whether it is better than the base; step: of its weights; steps: made; seconds of learning."""
+
+    network: HFreqdiff
+    looks: tuple[Look, ...]
+    better: bool
+    step: int
+    steps: int
+    seconds: float
+
+
+def tune(
+    grounds: Sequence[Ground],
+    base: HFreqdiff,
+    recipe: Recipe,
+    device: torch.device,
+    *,
+    store: Store | None = None,
+    processes: Processes = _ALONE,
+    progress: ProgressCallback | None = None,
+) -> Tuned:
+    """Let a copy of `base` learn from the grounds; `base` stays as it is.
+
+    store: keeps the run, which goes on where a run with the same store stopped, to the same weights. What
+    stops it (Ctrl-C, a loss that is no number) leaves the last good state there.
+    """
+    run = _Run(grounds, base, recipe, device, store, processes, progress)
+    run.resume()
+    try:
+        with closing(Batches(grounds, recipe, processes).from_step(run.learner.step)) as batches:
+            for batch in batches:
+                if run.finished:
+                    break
+                run.learn(batch)
+    except KeyboardInterrupt:
+        run.keep()
+        raise
+    return run.result()
+
+
+@dataclass
+class _Run:
+    """What changes while learning."""
+
+    grounds: Sequence[Ground]
+    base: HFreqdiff
+    recipe: Recipe
+    device: torch.device
+    store: Store | None
+    processes: Processes
+    progress: ProgressCallback | None
+    looks: list[Look] = field(default_factory=list)
+    steps: int | None = None
+    seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.learner = Learner(self.base, self.recipe, self.device, self.processes)
+        self.best = {name: value.clone() for name, value in self.learner.running.items()}
+        self.steps = self.recipe.steps
+        self._began = time.perf_counter()
+        self._kept = self._timed_from = self._began
+        start = self._judge(self.learner.averaged())
+        self._look_seconds = time.perf_counter() - self._began
+        self._base_scores = self._best_scores = start
+
+    @property
+    def finished(self) -> bool:
+        if self.steps is not None and self.learner.step >= self.steps:
+            return True
+        since = next((at for at, look in enumerate(reversed(self.looks)) if look.best), len(self.looks))
+        return since >= self.recipe.patience
+
+    def learn(self, batch: Batch) -> None:
+        """One step, a look if it is time for one, and what follows from them."""
+        loss = self.learner.learn(batch, self.steps or MOST_STEPS)
+        if loss is None:
+            self.keep()
+            raise InputError(
+                f"what was learnt from at step {self.learner.step}",
+                "a loss that is no number",
+                "finite pixels and weights",
+                "take another --seed or --base, and look at the scenes (geosharp info)",
+            )
+        self.seconds += time.perf_counter() - self._began
+        self._began = time.perf_counter()
+        if self.steps is None:
+            self._count_steps()
+        step = self.learner.step
+        look = None
+        if self.steps is not None and (step >= self.steps or step % self._look_every(self.steps) == 0):
+            look = self.look()
+            self.keep()
+        elif time.perf_counter() - self._kept > _KEEP_EVERY:
+            self.keep()
+        if self.progress is not None and self.processes.first:
+            self.progress(TrainProgress(step, self.steps or 0, self.seconds, loss, look))
+
+    def look(self) -> Look:
+        """Judge the running mean; it becomes the best if it is."""
+        scores = self._judge(self.learner.averaged())
+        best = not harms(scores, self._base_scores) and closer(scores, self._best_scores) > 0
+        if best:
+            self._best_scores = scores
+            self.best = {name: value.clone() for name, value in self.learner.running.items()}
+        hqnr, base_hqnr = scores["full"]["hqnr"], self._base_scores["full"]["hqnr"]
+        look = Look(self.learner.step, closer(scores, self._base_scores), hqnr, base_hqnr, best)
+        self.looks.append(look)
+        return look
+
+    def keep(self) -> None:
+        """The state on disk, unless it is of two minds."""
+        if self.store is None or not self.processes.first or self.learner.moving:
+            return
+        tensors = self.learner.tensors() | {f"best.{name}": value for name, value in self.best.items()}
+        facts = {
+            "step": self.learner.step,
+            "steps": self.steps,
+            "seconds": self.seconds,
+            "best": self._best_scores,
+            "looks": [vars(look) for look in self.looks],
+        }
+        self.store.keep(tensors, facts)
+        self._kept = time.perf_counter()
+
+    def resume(self) -> None:
+        """Go on from what is kept, if anything is."""
+        stored = None if self.store is None else self.store.read()
+        if stored is None:
+            return
+        self.learner.restore(stored.tensors, stored.facts["step"])
+        self.best = {name: stored.tensors[f"best.{name}"].clone() for name in self.best}
+        self.steps, self.seconds = stored.facts["steps"], stored.facts["seconds"]
+        self.looks = [Look(**look) for look in stored.facts["looks"]]
+        self._best_scores = stored.facts["best"]
+
+    def result(self) -> Tuned:
+        network, better = self.learner.averaged(), False
+        step = self.learner.step
+        if taken := [look.step for look in self.looks if look.best]:
+            network.load_state_dict(self.best)
+            step, better = taken[-1], is_better(self._best_scores, self._base_scores)
+        return Tuned(network, tuple(self.looks), better, step, self.learner.step, self.seconds)
+
+    def _judge(self, network: HFreqdiff) -> dict[str, dict[str, float]]:
+        """Means over grounds; the first process judges, and tells the others."""
+        names = [(protocol, metric) for protocol, metrics in METRICS.items() for metric in metrics]
+        numbers = [0.0] * len(names)
+        if self.processes.first:
+            means = average(judge(self.grounds, network_contestant(network, self.device)))
+            numbers = [means[protocol][metric] for protocol, metric in names]
+        found: dict[str, dict[str, float]] = {protocol: {} for protocol in METRICS}
+        agreed = self.processes.agree(numbers, self.device)
+        for (protocol, metric), value in zip(names, agreed, strict=True):
+            found[protocol][metric] = value
+        return found
+
+    def _look_every(self, steps: int) -> int:
+        return math.ceil(steps / self.recipe.checks)
+
+    def _count_steps(self) -> None:
+        """Once steps are timed, how many of them fit into the hours."""
+        if self.learner.step == _FIRST:
+            self._timed_from = time.perf_counter()
+        if self.learner.step < _FIRST + _TIMED:
+            return
+        each = (time.perf_counter() - self._timed_from) / _TIMED
+        assert self.recipe.hours is not None
+        left = 3600 * self.recipe.hours - self.seconds - (self.recipe.checks + 1) * self._look_seconds
+        steps = self.learner.step + max(int(left / each), WARM_UP)
+        self.steps = int(self.processes.agree([steps], self.device)[0])

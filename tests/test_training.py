@@ -1,0 +1,301 @@
+"""`geosharp.train`, from a user's files to a model that tells of itself, or to the reason why not."""
+
+from __future__ import annotations
+
+import errno
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import geosharp
+from geosharp import training
+from geosharp.errors import GeosharpError, InputError, OutputError, PairError, ResourceError, UsageError
+from geosharp.hfreqdiff.checkpoint import load, read_header, save
+from geosharp.quality.scores import METRICS
+from geosharp.raster.scene import Scene
+from geosharp.training import BASE, TUNED, TrainResult, state_beside
+from geosharp.tuning import tune as tuning
+from geosharp.tuning.judge import CLASSICAL
+from geosharp.tuning.recipe import Recipe
+from tests.hfreqdiff.made_model import make_model
+from tests.made import make_pair
+from tests.tuning.made_ground import SHAPE
+
+Pair = tuple[Path, Path]
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    return make_pair(tmp_path_factory.mktemp("scene"), pan_shape=SHAPE, bands=3)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_model(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Patches as small as they can be, two looks, and the sensor's table, which takes no time."""
+
+    def recipe(**settings: Any) -> Recipe:
+        return replace(Recipe(**settings), batch=1, side=32, margin=4, checks=2)
+
+    learn = training.learn
+    monkeypatch.setattr(training, "Recipe", recipe)
+    monkeypatch.setattr(training, "learn", lambda scene, align: learn(scene, "sensor", align=align))
+
+
+@pytest.fixture(scope="module")
+def trained(pair: Pair, model: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainResult:
+    """One run whose network has learnt something; see `small`, which a fixture of this scope comes before."""
+    with pytest.MonkeyPatch.context() as patch:
+        recipe, learn = training.Recipe, training.learn
+
+        def tiny(**settings: Any) -> Recipe:
+            return replace(recipe(**settings), batch=2, side=48, margin=4, checks=2)
+
+        patch.setattr(training, "Recipe", tiny)
+        patch.setattr(training, "learn", lambda scene, align: learn(scene, "sensor", align=align))
+        out = tmp_path_factory.mktemp("trained") / "mine.safetensors"
+        return geosharp.train([pair], out, base=model, steps=30, device="cpu")
+
+
+def test_a_network_that_knew_nothing_of_the_scene_gets_better(trained: TrainResult) -> None:
+    reduced = trained.protocols["reduced"]
+    assert trained.better
+    assert reduced[TUNED]["psnr"] > reduced[BASE]["psnr"] + 0.5
+    assert trained.verdict.startswith("better than the base: use it (+")
+    assert not state_beside(trained.path or "").exists()
+
+
+def test_all_contestants_have_all_scores(trained: TrainResult) -> None:
+    for protocol, metrics in METRICS.items():
+        assert list(trained.protocols[protocol]) == [BASE, TUNED, *CLASSICAL]
+        assert all(list(scores) == list(metrics) for scores in trained.protocols[protocol].values())
+
+
+def test_the_model_serves_fuse_and_tells_how_it_was_made(
+    trained: TrainResult, pair: Pair, model: Path, tmp_path: Path
+) -> None:
+    assert trained.path is not None
+    header = read_header(trained.path)
+    facts = header.facts
+    assert header.sigma_data is None
+    assert facts == json.loads(json.dumps(trained.facts))
+    (scene,) = facts["scenes"]
+    assert (scene["pan"], scene["ms"]) == ("pan.tif", ["ms.tif"])
+    assert all(len(digest) == 64 for digest in scene["sha256"].values())
+    assert scene["calibration"]["source"] == "sensor"
+    assert facts["base"]["sha256"] == load(model).digest
+    assert facts["settings"]["seed"] == "0"
+    assert facts["scores"][TUNED]["reduced"]["psnr"] == trained.protocols["reduced"][TUNED]["psnr"]
+    assert facts["verdict"] == trained.verdict
+    result = geosharp.fuse(
+        *pair,
+        tmp_path / "fused.tif",
+        calibration="sensor",
+        diffusion=geosharp.Diffusion(trained.path, device="cpu"),
+    )
+    assert result.method == "hfreqdiff"
+
+
+def test_what_is_no_better_is_not_written_unless_asked_for(
+    pair: Pair, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tuning, "is_better", lambda *_: False)
+    out = tmp_path / "m.safetensors"
+    refused = geosharp.train([pair], out, base=model, steps=1, device="cpu")
+    assert (refused.path, refused.better) == (None, False)
+    assert "keep the base" in refused.verdict
+    assert not list(tmp_path.iterdir())
+    kept = geosharp.train([pair], out, base=model, steps=1, device="cpu", keep=True)
+    assert (kept.path, kept.better) == (out, False)
+    assert "keep the base" in read_header(out).facts["verdict"]
+
+
+def test_a_run_that_was_stopped_goes_on_to_the_same_file(pair: Pair, model: Path, tmp_path: Path) -> None:
+    def run(name: str, stop: int | None = None) -> bytes:
+        def tell(progress: tuning.TrainProgress) -> None:
+            if progress.step == stop:
+                raise KeyboardInterrupt
+
+        out = tmp_path / f"{name}.safetensors"
+        geosharp.train([pair], out, base=model, steps=4, device="cpu", keep=True, progress=tell)
+        with torch.no_grad():
+            return b"".join(value.numpy().tobytes() for value in load(out).network.state_dict().values())
+
+    whole = run("whole")
+    with pytest.raises(KeyboardInterrupt):
+        run("stopped", stop=3)
+    out = tmp_path / "stopped.safetensors"
+    assert state_beside(out).exists()
+    assert not out.exists()
+    with pytest.raises(OutputError, match="other setting seed"):
+        geosharp.train([pair], out, base=model, steps=4, seed=1, device="cpu")
+    assert run("stopped") == whole
+    assert not state_beside(out).exists()
+
+
+def test_draws_are_dropped_as_they_went_around_another_mean(pair: Pair, model: Path, tmp_path: Path) -> None:
+    assert read_header(model).sigma_data is not None
+    out = tmp_path / "m.safetensors"
+    result = geosharp.train([pair], out, base=model, steps=1, device="cpu", keep=True)
+    assert read_header(out).sigma_data is None
+    assert any("draws" in note for note in result.notes)
+
+
+def test_one_can_start_from_nothing(pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.hfreqdiff.made_model import TINY
+
+    monkeypatch.setattr(training, "PRESETS", {"small": TINY})
+    out = tmp_path / "m.safetensors"
+    result = geosharp.train([pair], out, base="none", steps=2, device="cpu", keep=True)
+    assert read_header(out).architecture == TINY
+    assert result.facts["base"]["sha256"] is None
+
+
+def test_scenes_of_several_ratios_and_bands_are_learnt_together_and_told(
+    pair: Pair, model: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "other").mkdir()
+    other = make_pair(tmp_path / "other", pan_shape=(176, 176), ratio=2, bands=2)
+    out = tmp_path / "m.safetensors"
+    result = geosharp.train([pair, other], out, base=model, steps=1, device="cpu", keep=True)
+    assert any("2 ratios (2, 4)" in note for note in result.notes)
+    assert any("2 numbers of bands (2, 3)" in note for note in result.notes)
+    assert len(result.facts["scenes"]) == 2
+
+
+def test_a_folder_is_paired_by_names(model: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "scenes"
+    folder.mkdir()
+    make_pair(folder, pan_shape=SHAPE, bands=3)
+    (folder / "stray_ms.tif").write_bytes(b"")
+    out = tmp_path / "m.safetensors"
+    result = geosharp.train(folder, out, base=model, steps=1, device="cpu", keep=True)
+    assert any("stray_ms.tif" in note for note in result.notes)
+
+
+def small_scene(folder: Path) -> list[Pair]:
+    return [make_pair(folder, pan_shape=(128, 128), bands=3)]
+
+
+def far_scene(folder: Path) -> list[Pair]:
+    from rasterio.transform import from_origin
+
+    return [make_pair(folder, bands=3, ms_profile={"transform": from_origin(0, 0, 4, 4)})]
+
+
+def empty_scene(folder: Path) -> list[Pair]:
+    pan, ms = make_pair(folder, pan_shape=SHAPE, bands=3, ms_profile={"nodata": 7})
+    import numpy as np
+    import rasterio
+
+    with rasterio.open(ms, "r+") as raster:
+        raster.write(np.full(raster.read().shape, 7, "uint16"))
+    return [(pan, ms)]
+
+
+def steep_scene(folder: Path) -> list[Pair]:
+    return [make_pair(folder, pan_shape=(640, 640), ratio=8, bands=2)]
+
+
+@pytest.mark.parametrize(
+    ("make", "kind", "told"),
+    [
+        (small_scene, PairError, "32 x 32 MS pixels"),
+        (far_scene, PairError, "do not overlap"),
+        (empty_scene, PairError, "valid"),
+        (steep_scene, PairError, "8 PAN pixels an MS pixel"),
+        (lambda _: [], UsageError, "nothing"),
+    ],
+    ids=["small", "apart", "all invalid", "ratio", "none"],
+)
+def test_scenes_that_teach_nothing_are_refused(
+    make: Any, kind: type[GeosharpError], told: str, model: Path, tmp_path: Path
+) -> None:
+    scenes = make(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(kind, match=told):
+        geosharp.train(scenes, tmp_path / "m.safetensors", base=model, steps=1, device="cpu")
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("settings", "subject"),
+    [
+        ({"base": "no-such-model"}, "--base"),
+        ({"steps": 0}, "--steps"),
+        ({"hours": -1.0}, "--hours"),
+        ({"device": "cuda"}, "--device cuda"),
+    ],
+    ids=str,
+)
+def test_settings_that_make_no_sense_are_refused(
+    settings: dict[str, Any], subject: str, pair: Pair, tmp_path: Path
+) -> None:
+    if subject == "--device cuda" and torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    with pytest.raises(GeosharpError) as caught:
+        geosharp.train([pair], tmp_path / "m.safetensors", **{"device": "cpu", **settings})
+    assert caught.value.subject == subject
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_base_that_is_no_model_is_refused(pair: Pair, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.safetensors"
+    broken.write_bytes(b"nothing")
+    with pytest.raises(InputError) as caught:
+        geosharp.train([pair], tmp_path / "m.safetensors", base=broken, steps=1, device="cpu")
+    assert caught.value.subject == str(broken)
+
+
+@pytest.mark.parametrize("name", ["m.pt", "gone/m.safetensors"])
+def test_an_output_that_cannot_be_is_refused_at_once(
+    name: str, pair: Pair, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object) -> Scene:
+        raise AssertionError
+
+    monkeypatch.setattr(training, "open_scene", never)
+    with pytest.raises(GeosharpError):
+        geosharp.train([pair], tmp_path / name, base=model, steps=1)
+
+
+def test_an_old_model_is_not_replaced_unless_asked_to(pair: Pair, model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "m.safetensors"
+    out.write_bytes(b"mine")
+    with pytest.raises(OutputError, match="exists already"):
+        geosharp.train([pair], out, base=model, steps=1, device="cpu")
+    assert out.read_bytes() == b"mine"
+
+
+def test_a_disk_that_is_full_at_the_end_keeps_the_state(
+    pair: Pair, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    out = tmp_path / "m.safetensors"
+    monkeypatch.setattr(training, "save", full)
+    with pytest.raises(OutputError, match="No space left"):
+        geosharp.train([pair], out, base=model, steps=1, device="cpu", keep=True)
+    assert [path.name for path in tmp_path.iterdir()] == [state_beside(out).name]
+    monkeypatch.setattr(training, "save", save)
+    assert geosharp.train([pair], out, base=model, steps=1, device="cpu", keep=True).path == out
+
+
+def test_no_room_for_temporary_files_is_told_as_such(
+    pair: Pair, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OutputError("pan.tif", "cannot be written: No space left on device", "room", "free some")
+
+    monkeypatch.setattr(training, "prepare", full)
+    with pytest.raises(ResourceError, match="TMPDIR"):
+        geosharp.train([pair], tmp_path / "m.safetensors", base=model, steps=1, device="cpu")

@@ -1,0 +1,90 @@
+"""Pairs are found by order, by names or in a table; what is left over is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from geosharp.errors import InputError, UsageError
+from geosharp.tuning.pairing import find_pairs
+
+
+def touch(folder: Path, *names: str) -> None:
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+def test_files_pair_in_their_order() -> None:
+    assert find_pairs(["a", "b", "c", "d"]) == ([("a", ("b",)), ("c", ("d",))], [])
+
+
+@pytest.mark.parametrize("named", [[], ["a"], ["a", "b", "c"]])
+def test_what_does_not_come_in_twos_is_refused(named: list[str]) -> None:
+    with pytest.raises(UsageError) as caught:
+        find_pairs(named)
+    assert caught.value.subject == "SCENES"
+
+
+@pytest.mark.parametrize(
+    ("pan", "ms"),
+    [
+        ("a_pan.tif", "a_ms.tif"),
+        ("a_P.TIF", "a_M.TIF"),
+        ("a/pan.tif", "a/ms.tif"),
+        ("GF2_PMS1_E1-PAN1.tiff", "GF2_PMS1_E1-MSS1.tiff"),
+        ("055_PAN/18MAY-P2AS_R1C1.tif", "055_MUL/18MAY-M2AS_R1C1.tif"),
+        ("s_panchromatic.jp2", "s_multispectral.jp2"),
+    ],
+)
+def test_names_that_differ_in_the_word_alone_are_a_pair(tmp_path: Path, pan: str, ms: str) -> None:
+    touch(tmp_path, pan, ms, "readme.txt")
+    assert find_pairs([str(tmp_path)]) == ([(str(tmp_path / pan), (str(tmp_path / ms),))], [])
+
+
+def test_what_has_no_partner_or_two_is_told(tmp_path: Path) -> None:
+    touch(tmp_path, "a_pan.tif", "a_ms.tif", "b_pan.tif", "c_pan.tif", "c_ms.tif", "c_ms.vrt", "dem.tif")
+    pairs, (note,) = find_pairs([str(tmp_path)])
+    assert [Path(pan).name for pan, _ in pairs] == ["a_pan.tif"]
+    assert all(name in note for name in ("b_pan.tif", "c_pan.tif", "c_ms.tif", "c_ms.vrt", "dem.tif"))
+
+
+def test_a_folder_without_a_pair_is_refused(tmp_path: Path) -> None:
+    touch(tmp_path, "a_pan.tif", "b_ms.tif")
+    with pytest.raises(InputError, match="2 rasters"):
+        find_pairs([str(tmp_path)])
+
+
+def test_a_table_names_pairs_from_its_own_folder(tmp_path: Path) -> None:
+    touch(tmp_path, "x/p.tif", "x/b.tif", "x/g.tif")
+    table = tmp_path / "x" / "scenes.csv"
+    table.write_text("\ufeffnote,MS, pan\nfirst,b.tif;g.tif, p.tif\n\nsecond,/vsizip/m.tif,/data/p.tif\n")
+    folder = table.parent
+    assert find_pairs([str(table)])[0] == [
+        (str(folder / "p.tif"), (str(folder / "b.tif"), str(folder / "g.tif"))),
+        ("/data/p.tif", ("/vsizip/m.tif",)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("pan,multi\na,b\n", "columns pan, multi"),
+        ("", "no line"),
+        ("pan,ms\n", "no scene"),
+        ("pan,ms\na.tif\n", "line 2 without"),
+    ],
+)
+def test_a_table_that_is_none_is_refused_by_what_it_lacks(tmp_path: Path, text: str, found: str) -> None:
+    table = tmp_path / "scenes.csv"
+    table.write_text(text)
+    with pytest.raises(InputError) as caught:
+        find_pairs([str(table)])
+    assert found in caught.value.found
+
+
+def test_a_table_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be read"):
+        find_pairs([str(tmp_path / "scenes.csv")])
