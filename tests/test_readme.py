@@ -36,14 +36,25 @@ def blocks(text: str, kind: str) -> list[Block]:
 
 def commands(block: Block) -> Iterator[list[str]]:
     """The arguments of each `geosharp ...` in a bash block, however it is chained, piped or commented."""
+    for words in _statements(block):
+        if words and words[0].removeprefix(".venv/bin/") == "geosharp":
+            yield words[1 : words.index(">")] if ">" in words else words[1:]
+
+
+def targets(block: Block) -> dict[str, str]:
+    """The file that a command's output goes to, by its arguments in a line."""
+    found = [words for words in _statements(block) if ">" in words]
+    return {shlex.join(words[1 : words.index(">")]): words[words.index(">") + 1] for words in found}
+
+
+def _statements(block: Block) -> Iterator[list[str]]:
     for line in block.body.replace("\\\n", " ").splitlines():
         lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
         lexer.whitespace_split = True
         words: list[str] = []
         for word in [*lexer, ";"]:
-            if set(word) <= set("();<>|&"):
-                if words and words[0].removeprefix(".venv/bin/") == "geosharp":
-                    yield words[1:]
+            if set(word) <= set("();<|&"):
+                yield words
                 words = []
             else:
                 words.append(word)
@@ -98,12 +109,15 @@ def test_each_command_and_option_exists(arguments: list[str]) -> None:
 @pytest.mark.usefixtures("scene_folder")
 def test_the_commands_run_in_order() -> None:
     for block in blocks(README.read_text("utf-8"), "bash"):
+        written = targets(block)
         for arguments in commands(block):
             if block.run:
                 done = CliRunner().invoke(app, [*arguments, *SMALLER.get(arguments[0], [])])
                 assert done.exit_code == 0, (
                     f"geosharp {shlex.join(arguments)}: {done.exception!r}\n{done.output}"
                 )
+                if target := written.get(shlex.join(arguments)):
+                    Path(target).write_text(done.stdout, "utf-8")
 
 
 @pytest.mark.usefixtures("scene_folder")
