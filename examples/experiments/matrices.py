@@ -79,6 +79,12 @@ def resampling(kernels: Kernels, side: int, context: int) -> tuple[Matrices, Mat
     return (down[0], down[1]), (told[0], told[1]), (up[0], up[1])
 
 
+def displacement(shift: Tensor, count: int) -> Tensor:
+    """(..., count, count): pixels -> what lies `shift` pixels further, by interpolation."""
+    pixels = torch.arange(count, device=shift.device, dtype=torch.float32)
+    return keys((pixels[:, None] + shift[..., None, None] - pixels).abs())
+
+
 def gaussian(centre: Tensor, sigma: Tensor, pixels: Tensor) -> Tensor:
     """Weights (..., output, input) that sum to one, cut at four standard deviations."""
     distance = (pixels - centre[..., None]) / sigma[..., None]

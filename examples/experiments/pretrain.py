@@ -82,7 +82,7 @@ def read_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
         "--loss",
         choices=list(LOSSES),
         default="charbonnier",
-        help="of the mean; logarithmic: of each scene's mean square, so that a dB counts alike everywhere",
+        help="of the mean; logarithmic: of each band's mean square, so that a dB counts alike everywhere",
     )
     parser.add_argument("--validate-every", type=float, default=10.0, help="minutes")
     parser.add_argument("--unseen", type=int, default=24, help="batches of held-out places to validate on")
@@ -133,7 +133,7 @@ def square(error: Tensor) -> Tensor:
 
 def logarithmic(error: Tensor) -> Tensor:
     """error: (scene, band, row, col). Below -40 dB nothing is to be gained."""
-    return torch.log((error**2).mean((1, 2, 3)) + 1e-4).mean()
+    return torch.log((error**2).mean((2, 3)) + 1e-4).mean()
 
 
 LOSSES = {"charbonnier": charbonnier, "square": square, "logarithmic": logarithmic}

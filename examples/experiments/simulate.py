@@ -25,6 +25,7 @@ from matrices import (
     Kernels,
     Matrices,
     context_of,
+    displacement,
     gaussian,
     mirror,
     resample,
@@ -59,8 +60,8 @@ GAINS = (0.03, 0.6)
 AXIS_JITTER = BAND_JITTER = 0.12
 TOLD_ERROR, TOLD_BAND_ERROR = 0.08, 0.03
 # PAN pixels: registration error of a scene; of its bands, at most: real bands lie up to 0.9 pixels apart, and
-# calibration finds one shift for all.
-SCENE_SHIFT, BAND_SHIFT = 0.15, 0.3
+# calibration finds one shift for all; of the truth's bands against PAN.
+SCENE_SHIFT, BAND_SHIFT, TRUTH_SHIFT = 0.15, 0.3, 0.08
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,7 @@ class Simulator:
         context = context_of(ratio)
         ground = self._ground(source, scenes, patches, side + 2 * context)
         shown, pan = observe(source.name, ground, bands, self._draws)
+        shown = self._displace(shown)
         kernels = self.kernels(scenes, bands, ratio)
         return self._observe(source.name, shown, pan, kernels, side, context)
 
@@ -176,6 +178,12 @@ class Simulator:
         ]
         ground = taken.float() / source.top
         return ground.transpose(-1, -2) if turned else ground
+
+    def _displace(self, truth: Tensor) -> Tensor:
+        """Each band a little aside of PAN."""
+        scenes, _, bands, *shape = truth.shape
+        rows, cols = (displacement(TRUTH_SHIFT * self._draws.normal(scenes, bands), count) for count in shape)
+        return resample(truth, (rows, cols))
 
     def kernels(self, scenes: int, bands: int, ratio: float) -> Kernels:
         draws = self._draws

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -109,3 +110,27 @@ def test_as_many_bands_are_shown_as_are_asked_for(scripts: SimpleNamespace, band
     assert torch.equal(extended[:, :, :4], ground)
     low, high = ground.amin(2, keepdim=True), ground.amax(2, keepdim=True)
     assert ((extended >= low - 1e-6) & (extended <= high + 1e-6)).all()
+
+
+def test_what_pan_sees_between_the_bands_is_of_the_ground_and_small(scripts: SimpleNamespace) -> None:
+    """As large as drawn, and no mix of the bands explains it."""
+    draws = scripts.spectra.Draws(torch.Generator().manual_seed(9), torch.device("cpu"))
+    ground = torch.rand(40, 1, 4, 24, 24, generator=torch.Generator().manual_seed(10))
+    beyond = scripts.spectra._look_between(ground, draws)
+    assert beyond.shape == (40, 1, 1, 24, 24)
+    size = beyond.std((1, 2, 3, 4))
+    assert (size < scripts.spectra.UNEXPLAINED).all()
+    assert size.mean() == pytest.approx(scripts.spectra.UNEXPLAINED / 2, rel=0.3)
+    bands = ground[0, 0].flatten(1).T
+    design = torch.cat([bands, torch.ones(len(bands), 1)], 1)
+    wanted = beyond[0].flatten()
+    left = wanted - design @ torch.linalg.lstsq(design, wanted[:, None]).solution[:, 0]
+    assert left.std() > 0.3 * wanted.std()
+
+
+def test_displaced_bands_lie_where_they_are_said_to(scripts: SimpleNamespace) -> None:
+    wave = torch.sin(2 * math.pi * torch.arange(64) / 16)
+    matrix = scripts.matrices.displacement(torch.tensor([0.0, 0.25]), 64)
+    torch.testing.assert_close(matrix[0] @ wave, wave, atol=1e-5, rtol=0)
+    expected = torch.sin(2 * math.pi * (torch.arange(64) + 0.25) / 16)
+    torch.testing.assert_close((matrix[1] @ wave)[4:-4], expected[4:-4], atol=2e-3, rtol=0)
