@@ -52,7 +52,10 @@ def test_it_lies_on_the_result_in_dn_and_tells_what_it_is(
     with rasterio.open(result.path) as fused, rasterio.open(result.uncertainty) as spread:
         assert (spread.crs, spread.transform, spread.shape) == (fused.crs, fused.transform, fused.shape)
         assert spread.dtypes == ("float32",) * fused.count
-        assert spread.descriptions == tuple(f"{name}, standard deviation" for name in fused.descriptions)
+        assert spread.descriptions == tuple(
+            f"{name or f'band {number}'}, standard deviation"
+            for number, name in enumerate(fused.descriptions, 1)
+        )
         told = json.loads(spread.tags()["GEOSHARP_PARAMETERS"])
         assert told.items() >= {"draws": 2, "draw_steps": 4, "seed": 0, "steps": 1}.items()
         deviations, pixels = spread.read(), fused.read()

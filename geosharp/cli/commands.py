@@ -109,8 +109,8 @@ def fuse_command(
         typer.Option(
             "--uncertainty",
             metavar="TIF",
-            help="Also write how uncertain OUT is: the standard deviation in DN of each pixel and band, from "
-            "draws of the model.",
+            help="Also write how uncertain OUT is: the standard deviation in DN of each pixel and band that "
+            "draws of the model have around its mean.",
             rich_help_panel="Output",
         ),
     ] = None,

@@ -9,7 +9,7 @@ import typer
 
 from geosharp.errors import UsageError
 from geosharp.hfreqdiff.models import find_model
-from geosharp.hfreqdiff.settings import Diffusion
+from geosharp.hfreqdiff.settings import Diffusion, check_draws
 
 PanArgument = Annotated[
     str,
@@ -98,7 +98,7 @@ DrawsOption = Annotated[
     typer.Option(
         "--draws",
         metavar="K",
-        help="Draws that --uncertainty is from; 8 by default. Each takes about as long as the result.",
+        help="Draws that --uncertainty is from; 8 by default. Each takes longer than the result does.",
         rich_help_panel="Model",
     ),
 ]
@@ -197,6 +197,8 @@ def read_diffusion(
     """
     given = {"model": model, "steps": steps, "seed": seed, "consistency": consistency, "device": device}
     given |= {"draws": draws}
+    if draws is not None:
+        check_draws(draws)
     given = {name: value for name, value in given.items() if value is not None}
     diffusion = replace(Diffusion(), **given) if given else None  # type: ignore[arg-type]
     if diffusion is not None:

@@ -16,6 +16,7 @@ from geosharp.cli.options import (
     BandsOption,
     ConsistencyOption,
     DeviceOption,
+    DrawsOption,
     DtypeOption,
     ExtentOption,
     JsonOption,
@@ -58,6 +59,7 @@ def info_command(
     steps: StepsOption = None,
     seed: SeedOption = None,
     consistency: ConsistencyOption = None,
+    draws: DrawsOption = None,
     area: AreaOption = None,
     extent: ExtentOption = "intersection",
     dtype: DtypeOption = None,
@@ -96,7 +98,7 @@ def info_command(
         tile=tile,
         threads=threads,
         max_memory=read_bytes("--max-memory", max_memory),
-        diffusion=read_diffusion(model, steps, seed, consistency, device),
+        diffusion=read_diffusion(model, steps, seed, consistency, device, draws),
     )
     if as_json:
         put(json.dumps(seen, indent=2, allow_nan=False))

@@ -141,7 +141,7 @@ def _check_diffusion(scene: Scene, options: Options) -> None:
             f"{scene.pan.name} and {scene.ms[0].name}",
             f"{found} PAN pixels an MS pixel",
             f"{least:g} to {most:g} of them for the model {settings.name}",
-            f"take --method {FALLBACK_METHOD}, without options of the model",
+            f"take --method {FALLBACK_METHOD}, and no option that only a model takes, such as --steps",
         )
     if (settings.drawn or settings.draws) and header.sigma_data is None:
         flag, remedy = f"--steps {settings.steps}", "take --steps 1, or another --model"

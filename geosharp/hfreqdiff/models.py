@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from geosharp.errors import ResourceError, UsageError
+from geosharp.hfreqdiff.settings import check_device
 
 if TYPE_CHECKING:
     import torch
@@ -44,7 +45,7 @@ def user_folder() -> Path:
 
 def user_models() -> dict[str, Path]:
     """The models in the user's folder, by their files' names without the ending."""
-    return {file.stem: file for file in sorted(user_folder().glob(f"*{SUFFIX}"))}
+    return {file.stem: file for file in sorted(user_folder().glob(f"*{SUFFIX}")) if file.is_file()}
 
 
 def find_model(name: str | os.PathLike[str], flag: str = "--model") -> Path:
@@ -83,6 +84,7 @@ def find_device(name: str) -> torch.device:
     """auto: a GPU where there is one that PyTorch can use."""
     import torch
 
+    check_device(name)
     if name == "cuda" and not torch.cuda.is_available():
         found = "no GPU that PyTorch can use"
         if torch.version.cuda is None:

@@ -43,14 +43,9 @@ class Diffusion:
         _check_whole(
             "--consistency", self.consistency, 0, MOST_CONSISTENCY, "0 leaves it out, 1 is the default"
         )
-        _check_whole(
-            "--draws", self.draws, 0, MOST_DRAWS, f"with --uncertainty {DEFAULT_DRAWS} are the default"
-        )
-        if self.draws == 1:
-            raise UsageError("--draws", "1", "two or more", "one draw tells no spread")
-        if self.device not in DEVICES:
-            needed = f"one of {', '.join(DEVICES)}"
-            raise UsageError("--device", repr(self.device), needed, "choose one of these")
+        if self.draws:
+            check_draws(self.draws)
+        check_device(self.device)
 
     @property
     def drawn(self) -> bool:
@@ -73,6 +68,17 @@ class Diffusion:
     def name(self) -> str:
         """The model as the user named it."""
         return Path(self.model).name
+
+
+def check_device(name: str) -> None:
+    if name not in DEVICES:
+        needed = f"one of {', '.join(DEVICES)}"
+        raise UsageError("--device", repr(name), needed, "choose one of these")
+
+
+def check_draws(draws: int) -> None:
+    remedy = f"leave it out: --uncertainty takes {DEFAULT_DRAWS} by default"
+    _check_whole("--draws", draws, 2, MOST_DRAWS, remedy)
 
 
 def _check_whole(flag: str, value: object, least: int, most: int, remedy: str) -> None:

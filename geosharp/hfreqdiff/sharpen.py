@@ -41,11 +41,13 @@ class Sharpener:
 
         And, where the settings ask for draws, their spread in DN: their root mean square around the mean.
         """
-        settings = self._settings
         tile = self._expect(_on(self._device, pair), target)
-        mean = self._finish(tile, tile.mean) if settings.draws or not settings.drawn else None
-        fused = self._draw(tile, 0) if mean is None or settings.drawn else mean
-        spread = None if mean is None or not settings.draws else self._spread(tile, mean).cpu()
+        draw = self._draw(tile, 0) if self._settings.drawn else None
+        if draw is not None and not self._settings.draws:
+            return draw.contiguous().cpu(), None
+        mean = self._finish(tile, tile.mean)
+        fused = mean if draw is None else draw
+        spread = self._spread(tile, mean, draw).cpu() if self._settings.draws else None
         return fused.contiguous().cpu(), spread
 
     def _expect(self, pair: Pair, target: Spans) -> _Tile:
@@ -86,10 +88,12 @@ class Sharpener:
         drawn = multistep(denoiser, noise[None], schedule(self._settings.draw_steps, sigma_data))
         return self._finish(tile, tile.mean + middle(drawn, tile.mean.shape)[0])
 
-    def _spread(self, tile: _Tile, mean: Tensor) -> Tensor:
+    def _spread(self, tile: _Tile, mean: Tensor, first: Tensor | None) -> Tensor:
+        """first: the first draw, where it is made."""
         squares = torch.zeros_like(mean)
         for number in range(self._settings.draws):
-            squares.add_((self._draw(tile, number) - mean).square_())
+            draw = first if number == 0 and first is not None else self._draw(tile, number)
+            squares.add_((draw - mean).square_())
         return squares.div_(self._settings.draws).sqrt_()
 
 

@@ -47,11 +47,11 @@ def spread_content(scene: Scene, part: Area, lineage: Mapping[str, str]) -> Cont
     bands = tuple(
         replace(
             band,
-            name="standard deviation" if band.name is None else f"{band.name}, standard deviation",
+            name=f"{band.name or f'band {number}'}, standard deviation",
             colorinterp="undefined",
             offset=0.0,
         )
-        for band in content.bands
+        for number, band in enumerate(content.bands, 1)
     )
     return replace(content, bands=bands)
 

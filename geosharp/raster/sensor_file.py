@@ -31,7 +31,7 @@ _PAN = "wavelength_nm", "nyquist_gain"
 _BAND = "name", *_PAN, "number"
 # A response of 0 or 1 is no Gaussian's; within these a kernel is of a size that can be computed.
 _LEAST_GAIN, _MOST_GAIN = 0.001, 0.999
-_MOST_NM = 1e6
+_LEAST_NM, _MOST_NM = 100, 1_000_000
 _MEANT_NM = {band.name: band.wavelength_nm for band in UNKNOWN.bands}
 _MOST_BITS, _MOST_NUMBER = 32, 99
 
@@ -144,7 +144,7 @@ class _Part:
 
 _NAME = "up to 40 letters (a to z), digits, blanks and . _ + -, a letter among them"
 _GAIN = f"a number between 0 and 1 (from {_LEAST_GAIN:g} to {_MOST_GAIN:g})"
-_SPAN = "[lower edge, upper edge] in nm"
+_SPAN = f"[lower edge, upper edge] in nm, from {_LEAST_NM} to {_MOST_NM}"
 
 
 def _is_name(value: Any) -> bool:
@@ -174,7 +174,7 @@ def _is_gain(value: Any) -> bool:
 
 def _is_span(value: Any) -> bool:
     pair = isinstance(value, list) and len(value) == 2 and all(map(_is_number, value))
-    return pair and 0 < value[0] < value[1] <= _MOST_NM
+    return pair and _LEAST_NM <= value[0] < value[1] <= _MOST_NM
 
 
 def _is_whole(least: int, most: int) -> Callable[[Any], bool]:

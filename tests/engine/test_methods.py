@@ -103,7 +103,7 @@ def test_ratios_that_the_models_header_does_not_tell_are_refused(
     )
     with pytest.raises(PairError, match=re.escape(needed)) as caught:
         METHODS["hfreqdiff"].check(scene, diffusion(model))
-    assert caught.value.remedy == "take --method glp, without options of the model"
+    assert caught.value.remedy == "take --method glp, and no option that only a model takes, such as --steps"
     assert scene.pan.name in caught.value.subject
 
 

@@ -160,6 +160,8 @@ def test_one_name_in_two_folders_is_two_models(tmp_path: Path, monkeypatch: pyte
 def test_without_a_gpu_cuda_is_refused_by_name_and_auto_is_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert find_device("auto") == find_device("cpu") == CPU
+    with pytest.raises(UsageError, match=r"^--device: 'gpu'; needed: one of auto"):
+        find_device("gpu")
     for built_for, found in ((None, "built without CUDA"), ("12.8", "no GPU that PyTorch can use")):
         monkeypatch.setattr(torch.version, "cuda", built_for)
         with pytest.raises(ResourceError, match=f"^--device cuda: .*{found}") as caught:

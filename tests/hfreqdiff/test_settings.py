@@ -28,6 +28,7 @@ from geosharp.hfreqdiff.settings import (
         ({"consistency": -1}, "--consistency: -1"),
         ({"consistency": MOST_CONSISTENCY + 1}, "--consistency: 9"),
         ({"draws": 1}, "--draws: 1"),
+        ({"draws": -2}, "--draws: -2"),
         ({"draws": MOST_DRAWS + 1}, "--draws: 257"),
         ({"device": "tpu"}, "--device: 'tpu'"),
         ({"model": ""}, "--model: ''"),

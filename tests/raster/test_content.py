@@ -159,7 +159,7 @@ def test_bands_are_named_as_a_sensor_file_names_them_and_their_spread_by_what_it
         told.append([[band.name for band in each.bands] for each in (fused, content)])
     unnamed, spread = told[0]
     assert unnamed == [None] * 3
-    assert spread == ["standard deviation"] * 3
+    assert spread == [f"band {number}, standard deviation" for number in (1, 2, 3)]
     assert told[1][0] == ["moss", "lichen", "bark"]
     assert told[1][1] == [
         "moss, standard deviation",

@@ -98,6 +98,10 @@ BAD = {
     "gain text": ('name = "a"' + BANDS + 'nyquist_gain = "0.3"\n', "'0.3' as nyquist_gain of band 2"),
     "gain true": ('name = "a"' + BANDS + "nyquist_gain = true\n", "True as nyquist_gain of band 2"),
     "edges": ('name = "a"' + BANDS + "wavelength_nm = [700, 600]\n", "[700, 600] as wavelength_nm of band 2"),
+    "micrometres": (
+        'name = "a"' + BANDS + "wavelength_nm = [0.6, 0.7]\n",
+        "[0.6, 0.7] as wavelength_nm of band 2",
+    ),
     "one edge": ('name = "a"' + BANDS + "wavelength_nm = [700]\n", "[700] as wavelength_nm of band 2"),
     "bits": ('name = "a"\nbits = 11.0' + BANDS, "11.0 as bits"),
     "no bits": ('name = "a"\nbits = 0' + BANDS, "0 as bits"),
