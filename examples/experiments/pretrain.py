@@ -158,23 +158,28 @@ def inner(x: Tensor, margin: int) -> Tensor:
 
 @torch.no_grad()
 def validate(network: HFreqdiff, batches: list[Batch], margin: int) -> dict[str, float]:
-    """On held-out places: dB over the better of the two priors on each patch, on average; the residual's
-    standard deviation in units of the band."""
-    gains: dict[str, list[float]] = {"all": []}
+    """On held-out places: dB over the better of the two priors on each patch, on average, of all bands
+    together and ("bands") of each alone; the residual's standard deviation in units of the band."""
+    gains: dict[str, list[float]] = {"all": [], "bands": []}
     left = []
     for batch in batches:
         found = network.mean(network.encode(batch.shown, batch.described))
         other = batch.shown[:, :, MODULATED] - batch.shown[:, :, ADDITIVE]
-        ours, added, modulated = (
-            inner(guess - batch.missing, margin).square().mean((1, 2, 3))
+        errors = [
+            inner(guess - batch.missing, margin).square().mean((2, 3))
             for guess in (found, torch.zeros_like(found), other)
-        )
-        gain = 10 * torch.log10(torch.minimum(added, modulated) / ours)
-        left.append(ours.mean())
+        ]
+        gains["bands"] += _decibels(*errors).flatten().tolist()
+        gain = _decibels(*(error.mean(1) for error in errors))
+        left.append(errors[0].mean())
         for name in ("all", f"ratio {batch.ratio:g}", batch.source.split("_")[0]):
             gains.setdefault(name, []).extend(gain.tolist())
     told = {name: round(sum(values) / len(values), 3) for name, values in sorted(gains.items())}
     return {**told, "residual": float(torch.stack(left).mean().sqrt())}
+
+
+def _decibels(ours: Tensor, added: Tensor, modulated: Tensor) -> Tensor:
+    return 10 * torch.log10(torch.minimum(added, modulated) / ours)
 
 
 @torch.no_grad()
