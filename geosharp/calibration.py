@@ -36,6 +36,20 @@ _SAME_RATIO = 0.01
 _log = logging.getLogger(__name__)
 
 
+class Notes:
+    """What a user should know: told at once, and kept for the result."""
+
+    def __init__(self, tell: Tell | None) -> None:
+        self.told: list[str] = []
+        self._tell = tell
+
+    def add(self, *texts: str) -> None:
+        for text in texts:
+            self.told.append(text)
+            if self._tell is not None:
+                self._tell(text)
+
+
 @dataclass(frozen=True)
 class Learnt:
     """degradation: what methods and scores are to take; calibration: what it is from, None where it is the

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from geosharp.calibration import WORDS, Learnt, check_choice, learn
+from geosharp.calibration import WORDS, Learnt, Notes, check_choice, learn
 from geosharp.engine.methods import METHODS, Tell
 from geosharp.engine.preparation import Place, adopt, preliminary_notes, prepare
 from geosharp.engine.setup import Setup
@@ -122,7 +122,7 @@ def fuse(
     # A VRT or URI names other files than it is called; none of them may be replaced.
     inputs = [*named, *scene.files]
     files.check(inputs)
-    notes = _Notes(on_note)
+    notes = Notes(on_note)
     notes.add(*preliminary_notes(setup))
     learnt: Learnt | None = None
     if METHODS[setup.method].calibrated:
@@ -233,20 +233,6 @@ def _check_calibration(method: str | None, choice: FilePath | Calibration) -> No
         taking = ", ".join(name for name, other in METHODS.items() if other.calibrated)
         remedy = f"leave --calibration out: {method} takes none"
         raise UsageError("--calibration", f"a calibration for {method}", f"--method {taking}", remedy)
-
-
-class _Notes:
-    """What a user should know: told at once, and kept for the result."""
-
-    def __init__(self, tell: Tell | None) -> None:
-        self.told: list[str] = []
-        self._tell = tell
-
-    def add(self, *texts: str) -> None:
-        for text in texts:
-            self.told.append(text)
-            if self._tell is not None:
-                self._tell(text)
 
 
 def _nothing_valid(scene: Scene) -> PairError:

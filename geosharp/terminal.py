@@ -8,7 +8,7 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -170,16 +170,32 @@ class _LogHandler(logging.Handler):
 
 
 def format_scores(evaluation: Evaluation) -> str:
-    """Tables of scores, the best of each column starred; who leads by less than the noise does not lead."""
+    """Tables of all scores, and the calibration that they are from."""
+    return f"{format_protocols(evaluation.protocols)}\ncalibration {evaluation.learnt.summary}"
+
+
+def format_protocols(
+    protocols: Mapping[str, Mapping[str, Mapping[str, float]]],
+    columns: Mapping[str, Collection[str]] | None = None,
+) -> str:
+    """Tables of scores, the best of each column starred; who leads by less than the noise does not lead.
+
+    protocols: scores by protocol, by contestant and by metric; columns: metrics to show of each protocol, all
+    unless given.
+    """
     shown = Console()
     # Rendered into a text: what cannot be printed is told where it is printed.
     text = io.StringIO()
     width = shown.width if shown.is_terminal else _PIPE_WIDTH
     console = Console(file=text, highlight=False, width=width, force_terminal=shown.is_terminal)
-    for protocol, results in evaluation.protocols.items():
+    for protocol, results in protocols.items():
         reference = "against the MS" if protocol == "reduced" else "without a reference"
-        console.print(_score_table(f"{protocol} resolution, {reference}", METRICS[protocol], results))
-    console.print(f"calibration {evaluation.learnt.summary}", soft_wrap=True, markup=False)
+        metrics = {
+            name: metric
+            for name, metric in METRICS[protocol].items()
+            if columns is None or name in columns[protocol]
+        }
+        console.print(_score_table(f"{protocol} resolution, {reference}", metrics, results))
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
 
 

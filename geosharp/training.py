@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import os
 import tempfile
@@ -16,46 +15,37 @@ from typing import Any
 
 import torch
 
-from geosharp.calibration import Learnt, Tell, learn
+from geosharp.calibration import Learnt, Notes, Tell, learn
 from geosharp.errors import OutputError, PairError, ResourceError, UsageError
-from geosharp.hfreqdiff.checkpoint import RATIOS, Model, save
+from geosharp.hfreqdiff.checkpoint import RATIOS, Model, serialise
 from geosharp.hfreqdiff.models import SUFFIX, find_device, find_model, open_model
 from geosharp.hfreqdiff.network import PRESETS, HFreqdiff
 from geosharp.quality.scores import METRICS
 from geosharp.raster.environment import gdal_settings
-from geosharp.raster.output.text import check_text
+from geosharp.raster.identity import Bands
+from geosharp.raster.output.text import check_text, write_bytes
 from geosharp.raster.scene import Scene, open_scene
 from geosharp.raster.source import FilePath
-from geosharp.tuning.ground import Ground, prepare
+from geosharp.tuning.ground import Ground, halve, hide_across, prepare
 from geosharp.tuning.identity import hash_files, identify, settings_in
-from geosharp.tuning.judge import (
-    CLASSICAL,
-    Contestant,
-    Scores,
-    average,
-    classic_contestant,
-    judge,
-    network_contestant,
-)
-from geosharp.tuning.pairing import Pair, find_pairs
+from geosharp.tuning.judge import Scores, hold_contest
+from geosharp.tuning.pairing import Scenes, name_pairs
 from geosharp.tuning.processes import joined
 from geosharp.tuning.recipe import Recipe, from_nothing
 from geosharp.tuning.store import Store
 from geosharp.tuning.tune import Look, ProgressCallback, Tuned, tune
-from geosharp.tuning.verdict import closer
+from geosharp.tuning.verdict import Verdict
 from geosharp.version import __version__
 
 NOTHING = "none"
-# What rows of the final table are called.
-BASE, TUNED = "base", "fine-tuned"
 _CACHE = 128 * 2**20
-
-Scenes = FilePath | Sequence[tuple[FilePath, FilePath | Sequence[FilePath]]]
+_NONE = Verdict(False, "", ())
 
 
 @dataclass(frozen=True)
 class TrainResult:
-    """path: of the model, None where it is no better than its base and was not to be kept; verdict: in words;
+    """path: of the model, None where it is no better than its base (where it has none: the best classical
+    method) and was not to be kept; verdict: in words; gains: dB over that one at each place it was judged by;
     protocols: scores on places kept aside, means over scenes, by protocol, by name and by metric; looks: on
     the way; step: of the weights; steps: made; facts: what the model's header tells; first: False in the
     processes that torchrun has started beside the first, which have neither scores nor a path."""
@@ -70,6 +60,7 @@ class TrainResult:
     seconds: float
     facts: Mapping[str, Any]
     notes: tuple[str, ...]
+    gains: tuple[float, ...] = ()
     first: bool = True
 
 
@@ -83,6 +74,8 @@ def train(
     seed: int = 0,
     device: str = "auto",
     align: bool = True,
+    bands: Bands | None = None,
+    sensor: FilePath | None = None,
     keep: bool = False,
     overwrite: bool = False,
     progress: ProgressCallback | None = None,
@@ -92,60 +85,85 @@ def train(
 
     scenes: (PAN, MS) pairs, MS one file or one per band; or a folder, in which names tell pairs, or a CSV
     with columns pan and ms. base: a shipped model by its name, a file, or "none" to learn from nothing.
-    steps, or hours (0.1 by default). align: whether MS goes where calibration finds its content. keep: write
-    it though it is no better. A run that is stopped leaves its state beside `out`; the same call goes on
-    there, to the same weights. Under torchrun each process takes its share. Raises a GeosharpError that says
-    what to do.
+    steps, or hours (0.1 by default). align: whether MS goes where calibration finds its content. bands,
+    sensor: of every scene, as in `fuse`. keep: write it though it is no better. A run that is stopped leaves
+    its state beside `out`; the same call goes on there, to the same weights. Under torchrun each process
+    takes its share. Raises a GeosharpError that says what to do.
     """
     start = time.perf_counter()
-    pairs, notes = _name_pairs(scenes)
+    pairs, notes = name_pairs(scenes)
     out = Path(out)
     recipe = Recipe(steps=steps, hours=hours, seed=seed)
     if os.fspath(base) == NOTHING:
         recipe = from_nothing(recipe)
+    found = _find_base(base)
+    table = scenes if isinstance(scenes, str | os.PathLike) else None
     inputs = [name for pan, ms in pairs for name in (pan, *ms)]
+    inputs += [os.fspath(name) for name in (table, found, sensor) if name is not None]
     check_text(out, (SUFFIX,), overwrite=overwrite, inputs=inputs)
     where = find_device(device)
-    network, model = _open_base(base, seed)
-    opened = [open_scene(pan, ms) for pan, ms in pairs]
+    network, model = _open_base(found, seed)
+    opened = [open_scene(pan, ms, bands=bands, sensor=sensor) for pan, ms in pairs]
     notes += _check_scenes(opened, RATIOS if model is None else model.header.ratios)
     with joined(where) as processes, ExitStack() as stack:
-        said = _Notes(on_note if processes.first else None, notes)
+        said = Notes(on_note if processes.first else None)
+        said.add(*notes)
         if model is not None and model.header.sigma_data is not None:
             said.add("the base's draws go around its own mean: the new model gives the mean alone")
-        store = Store.beside(out, identify(opened, model, recipe, align=align))
-        store.read()  # Another run's is refused before there is any work.
+        hashes = [hash_files(scene) for scene in opened] if processes.first else None
+        identity = None
+        if hashes is not None:
+            identity = identify(opened, hashes, model, recipe, align=align) | _sensor_file(opened)
+        store = Store.beside(out, identity)
+        store.check()  # Another run's is refused before there is any work.
         folder = stack.enter_context(_scratch())
         stack.enter_context(gdal_settings(_CACHE))
         learnt = [_learn(scene, align, said, len(opened) > 1) for scene in opened]
-        grounds = _prepare(opened, learnt, folder, seed)
-        said.add(_tell_length(recipe, grounds, where))
-        tuned = tune(grounds, network, recipe, where, store=store, processes=processes, progress=progress)
-        if not processes.first:
+        grounds, overlapping = hide_across(_prepare(opened, learnt, folder, seed))
+        if overlapping:
+            said.add(f"{overlapping} scenes overlap: what one keeps aside is hidden in the others, too")
+        said.add(_tell_start(recipe, grounds, where))
+        tuned = tune(
+            grounds,
+            network,
+            recipe,
+            where,
+            store=store,
+            processes=processes,
+            progress=progress,
+            tell=said.add,
+        )
+        if identity is None or hashes is None:
             return _result(tuned, start, said, first=False)
-        means = {name: average(judge(grounds, each)) for name, each in _entrants(network, tuned, where)}
-        facts = _facts(opened, learnt, grounds, model, store.identity) | _outcome(tuned, means)
-        written = tuned.better or keep
+        means, verdict = hold_contest(
+            grounds, network, tuned.network, where, based=model is not None, taken=tuned.taken
+        )
+        facts = _facts(opened, hashes, learnt, grounds, model, identity) | _outcome(tuned, means, verdict)
+        written = verdict.better or keep
         if written:
-            _write(out, tuned.network, facts, RATIOS if model is None else model.header.ratios)
-        store.discard()
-    return _result(tuned, start, said, out if written else None, means, facts)
+            ratios = RATIOS if model is None else model.header.ratios
+            _write(out, tuned.network, facts, ratios, overwrite=overwrite)
+            store.discard()
+        else:
+            said.add(f"kept in {store.path}: the same command with --keep writes it; remove it to train anew")
+    return _result(tuned, start, said, out if written else None, means, facts, verdict)
 
 
 def _result(
     tuned: Tuned,
     start: float,
-    said: _Notes,
+    said: Notes,
     path: Path | None = None,
     means: Mapping[str, Scores] = MappingProxyType({}),
     facts: Mapping[str, Any] = MappingProxyType({}),
+    verdict: Verdict = _NONE,
     *,
     first: bool = True,
 ) -> TrainResult:
     return TrainResult(
         path=path,
-        better=tuned.better,
-        verdict=facts.get("verdict", ""),
+        better=verdict.better,
+        verdict=verdict.text,
         protocols={
             protocol: {name: scores[protocol] for name, scores in means.items()} for protocol in METRICS
         },
@@ -155,6 +173,7 @@ def _result(
         seconds=time.perf_counter() - start,
         facts=facts,
         notes=tuple(said.told),
+        gains=verdict.gains,
         first=first,
     )
 
@@ -164,46 +183,31 @@ def state_beside(out: FilePath) -> Path:
     return Store.beside(Path(out), {}).path
 
 
-class _Notes:
-    """What a user should know: told at once, and kept for the result."""
-
-    def __init__(self, tell: Tell | None, first: Sequence[str]) -> None:
-        self.told: list[str] = []
-        self._tell = tell
-        for note in first:
-            self.add(note)
-
-    def add(self, text: str) -> None:
-        self.told.append(text)
-        if self._tell is not None:
-            self._tell(text)
-
-
-def _name_pairs(scenes: Scenes) -> tuple[list[Pair], list[str]]:
-    if isinstance(scenes, str | os.PathLike):
-        return find_pairs([os.fspath(scenes)])
-    pairs = []
-    for pan, ms in scenes:
-        names = [ms] if isinstance(ms, str | os.PathLike) else list(ms)
-        pairs.append((os.fspath(pan), tuple(os.fspath(name) for name in names)))
-    if not pairs:
-        return find_pairs([])
-    return pairs, []
-
-
-def _open_base(base: FilePath, seed: int) -> tuple[HFreqdiff, Model | None]:
-    """The network to start from, and the model it is of; None where it starts from nothing."""
+def _find_base(base: FilePath) -> Path | None:
+    """The file of the model to start from; None where there is to be none."""
     if os.fspath(base) == NOTHING:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            return HFreqdiff(PRESETS["small"]).eval(), None
+        return None
     try:
-        find_model(base)
+        return find_model(base)
     except UsageError as error:
         needed = f"{error.needed}, or {NOTHING}"
         raise UsageError("--base", error.found, needed, error.remedy) from error
+
+
+def _open_base(base: Path | None, seed: int) -> tuple[HFreqdiff, Model | None]:
+    """The network to start from, and the model it is of; None where it starts from nothing."""
+    if base is None:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return HFreqdiff(PRESETS["small"]).eval(), None
     model = open_model(base, torch.device("cpu"))
     return model.network, model
+
+
+def _sensor_file(scenes: Sequence[Scene]) -> dict[str, str]:
+    """What tells runs with other sensor files apart; all scenes are of one, or of none."""
+    origin = scenes[0].sensor.origin
+    return {} if origin is None else {"sensor file": origin.digest}
 
 
 def _check_scenes(scenes: Sequence[Scene], ratios: tuple[float, float]) -> list[str]:
@@ -215,7 +219,7 @@ def _check_scenes(scenes: Sequence[Scene], ratios: tuple[float, float]) -> list[
                 f"{scene.pan.name} and {scene.ms[0].name}",
                 f"{found} PAN pixels an MS pixel",
                 f"{ratios[0]:g} to {ratios[1]:g} of them, which the network serves",
-                "leave this scene out",
+                "leave this scene out" if len(scenes) > 1 else "train on scenes of such a ratio",
             )
     notes = [f"{scene.pan.name}: {note}" for scene in scenes for note in scene.notes]
     kinds = {
@@ -245,7 +249,7 @@ def _scratch() -> Iterator[Path]:
         yield Path(path)
 
 
-def _learn(scene: Scene, align: bool, said: _Notes, several: bool) -> Learnt:
+def _learn(scene: Scene, align: bool, said: Notes, several: bool) -> Learnt:
     learnt = learn(scene, align=align)
     name = f"{scene.pan.name}: " if several else ""
     said.add(f"{name}{scene.sensor.title}, calibration {learnt.summary}")
@@ -270,34 +274,23 @@ def _prepare(scenes: Sequence[Scene], learnt: Sequence[Learnt], folder: Path, se
     return grounds
 
 
-def _tell_length(recipe: Recipe, grounds: Sequence[Ground], device: torch.device) -> str:
-    held = sum(len(ground.places.held) for ground in grounds)
+def _tell_start(recipe: Recipe, grounds: Sequence[Ground], device: torch.device) -> str:
+    """How many steps hours are is told once they are timed."""
+    held = _count_held(grounds)
     blocks = held + sum(len(ground.places.taught) for ground in grounds)
-    length = f"{recipe.steps} steps"
-    if recipe.hours is not None:
-        length = f"about {60 * recipe.hours:.3g} minutes"
-    return f"learning for {length} on {device.type}; {held} of {blocks} places are kept aside to judge by"
+    choosing, judging = map(_count_held, halve(grounds))
+    length = "" if recipe.steps is None else f" for {recipe.steps} steps"
+    kept = f"{held} of {blocks} places are kept aside: {choosing} choose the weights, {judging} judge them"
+    return f"learning{length} on {device.type}; {kept}"
 
 
-def _entrants(base: HFreqdiff, tuned: Tuned, device: torch.device) -> Iterator[tuple[str, Contestant]]:
-    """All that is compared."""
-    # A copy: others may compute with the model on the CPU.
-    yield BASE, network_contestant(copy.deepcopy(base).to(device), device)
-    yield TUNED, network_contestant(tuned.network, device)
-    for name in CLASSICAL:
-        yield name, classic_contestant(name)
-
-
-def _tell_verdict(tuned: Tuned, means: Mapping[str, Scores]) -> str:
-    gain = closer(means[TUNED], means[BASE])
-    hqnr, before = (means[name]["full"]["hqnr"] for name in (TUNED, BASE))
-    if tuned.better:
-        return f"better than the base: use it ({gain:+.2f} dB, HQNR {hqnr:.3f} against {before:.3f})"
-    return f"no better than the base: keep the base ({gain:+.2f} dB, HQNR {hqnr:.3f} against {before:.3f})"
+def _count_held(grounds: Sequence[Ground]) -> int:
+    return sum(len(ground.places.held) for ground in grounds)
 
 
 def _facts(
     scenes: Sequence[Scene],
+    hashes: Sequence[Mapping[str, str]],
     learnt: Sequence[Learnt],
     grounds: Sequence[Ground],
     model: Model | None,
@@ -308,14 +301,15 @@ def _facts(
         {
             "pan": Path(scene.pan.name).name,
             "ms": [Path(source.name).name for source in scene.ms],
-            "sha256": {Path(file).name: digest for file, digest in hash_files(scene).items()},
+            "sha256": {Path(file).name: digest for file, digest in digests.items()},
             "sensor": scene.sensor.title,
+            "sensor_sha256": None if scene.sensor.origin is None else scene.sensor.origin.digest,
             "bands": [band.name for band in scene.bands],
             "ratio": list(scene.relation.ratio),
             "calibration": known.facts,
             "kept_aside_ms_pixels": [[r.row, r.col, r.height, r.width] for r in ground.places.scored],
         }
-        for scene, known, ground in zip(scenes, learnt, grounds, strict=True)
+        for scene, digests, known, ground in zip(scenes, hashes, learnt, grounds, strict=True)
     ]
     return {
         "made_by": f"geosharp train {__version__}",
@@ -326,7 +320,7 @@ def _facts(
     }
 
 
-def _outcome(tuned: Tuned, means: Mapping[str, Scores]) -> dict[str, Any]:
+def _outcome(tuned: Tuned, means: Mapping[str, Scores], verdict: Verdict) -> dict[str, Any]:
     """What the model tells of how it was made and what it is worth."""
     return {
         "steps_made": tuned.steps,
@@ -339,18 +333,21 @@ def _outcome(tuned: Tuned, means: Mapping[str, Scores]) -> dict[str, Any]:
             }
             for name, scores in means.items()
         },
-        "verdict": _tell_verdict(tuned, means),
+        "verdict": verdict.text,
+        "gains": [round(gain, 3) for gain in verdict.gains],
     }
 
 
-def _write(out: Path, network: HFreqdiff, facts: Mapping[str, Any], ratios: tuple[float, float]) -> None:
+def _write(
+    out: Path, network: HFreqdiff, facts: Mapping[str, Any], ratios: tuple[float, float], *, overwrite: bool
+) -> None:
     try:
         # Draws went around another mean.
-        save(out, network, None, facts, ratios)
-    except OSError as error:
-        found = f"cannot be written: {error.strerror or error}"
-        remedy = "free some space; the same command ends the run from its state"
-        raise OutputError(out, found, "room for a model, a few MB", remedy) from error
+        content = serialise(network, None, facts, ratios)
+        write_bytes(out, content, (SUFFIX,), overwrite=overwrite)
+    except OutputError as error:
+        remedy = "make room, or pass --overwrite where a file is in its place: the same command ends the run"
+        raise OutputError(out, error.found, error.needed, remedy) from error
 
 
 def _finite(value: float) -> float | str:

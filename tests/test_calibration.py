@@ -12,7 +12,7 @@ import pytest
 import rasterio
 
 import geosharp
-from geosharp.calibration import Learnt, learn
+from geosharp.calibration import Learnt, Notes, learn
 from geosharp.engine.stream import Progress
 from geosharp.errors import GeosharpError, InputError, OutputError, UsageError
 from geosharp.padm.calibration import Calibration
@@ -261,3 +261,12 @@ def test_the_summary_says_all_in_a_line(learnt: Learnt, scene: Scene) -> None:
     assert learnt.summary.startswith("learnt from the scene: Nyquist gains 0.1")
     assert "explained" in learnt.summary
     assert learn(scene, "sensor").summary.startswith("the sensor's published values: ")
+
+
+def test_notes_are_told_at_once_and_kept_whether_anyone_listens() -> None:
+    heard: list[str] = []
+    for notes in (Notes(heard.append), Notes(None)):
+        notes.add("one")
+        notes.add("two", "three")
+        assert notes.told == ["one", "two", "three"]
+    assert heard == ["one", "two", "three"]

@@ -11,7 +11,7 @@ import pytest
 from geosharp.engine.stream import Progress
 from geosharp.errors import InputError
 from geosharp.preflight import inspect
-from geosharp.terminal import Terminal, format_info
+from geosharp.terminal import Terminal, format_info, format_protocols
 
 
 def test_a_quiet_terminal_says_nothing(capfd: pytest.CaptureFixture[str]) -> None:
@@ -69,6 +69,15 @@ def test_what_is_logged_is_shown_where_asked_for(capfd: pytest.CaptureFixture[st
     with Terminal(quiet=False, log_json=False).logged(shown=False):
         logger.warning("unheard")
     assert capfd.readouterr().err == "geosharp: heard\n"
+
+
+def test_tables_hold_what_is_asked_for_and_star_the_best() -> None:
+    scores = {"exp": {"d_rho": 0.5, "hqnr": 0.8}, "glp": {"d_rho": 0.1, "hqnr": 0.8}}
+    text = format_protocols({"full": scores}, {"full": ["d_rho", "hqnr"]})
+    lines = text[text.index("HQNR") :].splitlines()
+    headings, directions = lines[0].split(), lines[1].split()
+    assert dict(zip(headings, directions, strict=True)) == {"HQNR": "higher", "D_rho": "lower"}
+    assert [line.split() for line in lines[3:5]] == [["exp", "0.800", "0.500"], ["glp", "0.800", "0.100*"]]
 
 
 def test_info_shows_what_was_found(made_pair: tuple[Path, Path]) -> None:

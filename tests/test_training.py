@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import errno
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -10,19 +10,22 @@ from typing import Any
 
 import pytest
 import torch
+from rasterio.transform import from_origin
 
 import geosharp
 from geosharp import training
 from geosharp.errors import GeosharpError, InputError, OutputError, PairError, ResourceError, UsageError
-from geosharp.hfreqdiff.checkpoint import load, read_header, save
+from geosharp.hfreqdiff.checkpoint import load, read_header
 from geosharp.quality.scores import METRICS
 from geosharp.raster.scene import Scene
-from geosharp.training import BASE, TUNED, TrainResult, state_beside
+from geosharp.training import TrainResult, state_beside
 from geosharp.tuning import tune as tuning
-from geosharp.tuning.judge import CLASSICAL
+from geosharp.tuning import verdict
+from geosharp.tuning.judge import BASE, CLASSICAL, TUNED, UNTRAINED
 from geosharp.tuning.recipe import Recipe
 from tests.hfreqdiff.made_model import make_model
 from tests.made import make_pair
+from tests.raster.made_sensor import write_sensor
 from tests.tuning.made_ground import SHAPE
 
 Pair = tuple[Path, Path]
@@ -61,8 +64,9 @@ def trained(pair: Pair, model: Path, tmp_path_factory: pytest.TempPathFactory) -
 
         patch.setattr(training, "Recipe", tiny)
         patch.setattr(training, "learn", lambda scene, align: learn(scene, "sensor", align=align))
-        out = tmp_path_factory.mktemp("trained") / "mine.safetensors"
-        return geosharp.train([pair], out, base=model, steps=30, device="cpu")
+        folder = tmp_path_factory.mktemp("trained")
+        wide = make_pair(folder, pan_shape=(656, 656), bands=3)
+        return geosharp.train([wide], folder / "mine.safetensors", base=model, steps=30, device="cpu")
 
 
 def test_a_network_that_knew_nothing_of_the_scene_gets_better(trained: TrainResult) -> None:
@@ -70,6 +74,8 @@ def test_a_network_that_knew_nothing_of_the_scene_gets_better(trained: TrainResu
     assert trained.better
     assert reduced[TUNED]["psnr"] > reduced[BASE]["psnr"] + 0.5
     assert trained.verdict.startswith("better than the base: use it (+")
+    assert len(trained.gains) == 3
+    assert trained.facts["gains"] == [round(gain, 3) for gain in trained.gains]
     assert not state_beside(trained.path or "").exists()
 
 
@@ -107,14 +113,25 @@ def test_the_model_serves_fuse_and_tells_how_it_was_made(
 def test_what_is_no_better_is_not_written_unless_asked_for(
     pair: Pair, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tuning, "is_better", lambda *_: False)
+    monkeypatch.setattr(verdict, "is_better", lambda *_: False)
     out = tmp_path / "m.safetensors"
     refused = geosharp.train([pair], out, base=model, steps=1, device="cpu")
     assert (refused.path, refused.better) == (None, False)
     assert "keep the base" in refused.verdict
-    assert not list(tmp_path.iterdir())
-    kept = geosharp.train([pair], out, base=model, steps=1, device="cpu", keep=True)
-    assert (kept.path, kept.better) == (out, False)
+    assert list(tmp_path.iterdir()) == [state_beside(out)]
+    assert any(str(state_beside(out)) in note and "--keep" in note for note in refused.notes)
+    steps: list[int] = []
+    kept = geosharp.train(
+        [pair],
+        out,
+        base=model,
+        steps=1,
+        device="cpu",
+        keep=True,
+        progress=lambda progress: steps.append(progress.step),
+    )
+    assert (kept.path, kept.better, steps) == (out, False, [])
+    assert list(tmp_path.iterdir()) == [out]
     assert "keep the base" in read_header(out).facts["verdict"]
 
 
@@ -157,13 +174,23 @@ def test_one_can_start_from_nothing(pair: Pair, tmp_path: Path, monkeypatch: pyt
     result = geosharp.train([pair], out, base="none", steps=2, device="cpu", keep=True)
     assert read_header(out).architecture == TINY
     assert result.facts["base"]["sha256"] is None
+    assert list(result.protocols["reduced"])[:2] == [UNTRAINED, TUNED]
+    assert "the base" not in result.verdict
 
 
 def test_scenes_of_several_ratios_and_bands_are_learnt_together_and_told(
     pair: Pair, model: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "other").mkdir()
-    other = make_pair(tmp_path / "other", pan_shape=(176, 176), ratio=2, bands=2)
+    far = [{"transform": from_origin(0, 0, pixel, pixel)} for pixel in (1, 2)]
+    other = make_pair(
+        tmp_path / "other",
+        pan_shape=(176, 176),
+        ratio=2,
+        bands=2,
+        pan_profile=far[0],
+        ms_profile=far[1],
+    )
     out = tmp_path / "m.safetensors"
     result = geosharp.train([pair, other], out, base=model, steps=1, device="cpu", keep=True)
     assert any("2 ratios (2, 4)" in note for note in result.notes)
@@ -186,8 +213,6 @@ def small_scene(folder: Path) -> list[Pair]:
 
 
 def far_scene(folder: Path) -> list[Pair]:
-    from rasterio.transform import from_origin
-
     return [make_pair(folder, bands=3, ms_profile={"transform": from_origin(0, 0, 4, 4)})]
 
 
@@ -267,6 +292,41 @@ def test_an_output_that_cannot_be_is_refused_at_once(
         geosharp.train([pair], tmp_path / name, base=model, steps=1)
 
 
+def test_nothing_that_is_read_is_replaced(pair: Pair, tmp_path: Path) -> None:
+    base, table = make_model(tmp_path), tmp_path / "scenes.csv"
+    table.write_text(f"pan,ms\n{pair[0]},{pair[1]}\n")
+    sensor = write_sensor(tmp_path, "blue", "green", "red")
+    for name, file in (("table", table), ("sensor", sensor)):
+        (tmp_path / f"{name}.safetensors").symlink_to(file)
+    before = {file: file.read_bytes() for file in (base, table, sensor)}
+    for out in (base, tmp_path / "table.safetensors", tmp_path / "sensor.safetensors"):
+        with pytest.raises(UsageError, match="the same file as the input"):
+            geosharp.train(table, out, base=base, sensor=sensor, steps=1, overwrite=True, keep=True)
+    assert {file: file.read_bytes() for file in before} == before
+
+
+def test_bands_and_a_sensor_file_are_of_every_scene_and_tell_runs_apart(
+    pair: Pair, model: Path, tmp_path: Path
+) -> None:
+    def stop(progress: tuning.TrainProgress) -> None:
+        raise KeyboardInterrupt
+
+    def run(sensor: Path, **settings: Any) -> TrainResult:
+        settings = {"base": model, "steps": 1, "device": "cpu", "keep": True, **settings}
+        return geosharp.train([pair], tmp_path / "m.safetensors", bands=[3, 1], sensor=sensor, **settings)
+
+    sensor = write_sensor(tmp_path, "blue", "green", "red")
+    with pytest.raises(KeyboardInterrupt):
+        run(sensor, steps=4, progress=stop)
+    other = write_sensor(tmp_path, "blue", "green", "red", head="bits = 11")
+    with pytest.raises(OutputError, match="other sensor file"):
+        run(other, steps=4)
+    state_beside(tmp_path / "m.safetensors").unlink()
+    (scene,) = run(other).facts["scenes"]
+    assert (scene["sensor"], scene["bands"]) == ("newsat", ["red", "blue"])
+    assert scene["sensor_sha256"] == hashlib.sha256(other.read_bytes()).hexdigest()
+
+
 def test_an_old_model_is_not_replaced_unless_asked_to(pair: Pair, model: Path, tmp_path: Path) -> None:
     out = tmp_path / "m.safetensors"
     out.write_bytes(b"mine")
@@ -278,16 +338,56 @@ def test_an_old_model_is_not_replaced_unless_asked_to(pair: Pair, model: Path, t
 def test_a_disk_that_is_full_at_the_end_keeps_the_state(
     pair: Pair, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
+    def full(*_: object, **__: object) -> None:
+        raise OutputError(out, "cannot be written: No space left on device", "4 MB", "free some space")
 
     out = tmp_path / "m.safetensors"
-    monkeypatch.setattr(training, "save", full)
-    with pytest.raises(OutputError, match="No space left"):
-        geosharp.train([pair], out, base=model, steps=1, device="cpu", keep=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "write_bytes", full)
+        with pytest.raises(OutputError, match="No space left"):
+            geosharp.train([pair], out, base=model, steps=1, device="cpu", keep=True)
     assert [path.name for path in tmp_path.iterdir()] == [state_beside(out).name]
-    monkeypatch.setattr(training, "save", save)
     assert geosharp.train([pair], out, base=model, steps=1, device="cpu", keep=True).path == out
+
+
+def test_what_appears_meanwhile_is_not_replaced_unless_asked_to(
+    pair: Pair, model: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "m.safetensors"
+
+    def intrude(_: tuning.TrainProgress) -> None:
+        out.write_bytes(b"theirs")
+
+    with pytest.raises(OutputError, match="exists already") as caught:
+        geosharp.train([pair], out, base=model, steps=1, device="cpu", keep=True, progress=intrude)
+    assert out.read_bytes() == b"theirs"
+    assert "--overwrite" in caught.value.remedy
+    assert state_beside(out).exists()
+    geosharp.train([pair], out, base=model, steps=1, device="cpu", keep=True, overwrite=True)
+    assert read_header(out).facts["steps_made"] == 1
+
+
+def test_scenes_of_one_ground_are_told_and_hide_what_each_keeps_aside(
+    pair: Pair, model: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "m.safetensors"
+    result = geosharp.train([pair, pair], out, base=model, steps=1, device="cpu", keep=True)
+    assert any(note.startswith("2 scenes overlap") for note in result.notes)
+
+
+def test_files_are_hashed_once(
+    pair: Pair, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed: list[Scene] = []
+    count = training.hash_files
+
+    def note(scene: Scene) -> dict[str, str]:
+        hashed.append(scene)
+        return count(scene)
+
+    monkeypatch.setattr(training, "hash_files", note)
+    geosharp.train([pair], tmp_path / "m.safetensors", base=model, steps=1, device="cpu", keep=True)
+    assert len(hashed) == 1
 
 
 def test_no_room_for_temporary_files_is_told_as_such(

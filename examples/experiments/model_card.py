@@ -108,7 +108,11 @@ def _tell_draws(model: Model) -> str:
 def _tell_training(training: dict[str, Any]) -> str:
     command = f"examples/experiments/pretrain.py {_tell_settings(training)}"
     steps, hours = training["steps_done"], training["minutes_done"] / 60
-    return f"`{command}`;\n  {steps:,} steps, {hours:.1f} hours on {training.get('device', 'a CPU')}"
+    told = f"`{command}`;\n  {steps:,} steps, {hours:.1f} hours on {training.get('device', 'a CPU')}"
+    if others := training.get("averaged_with"):
+        before = ", ".join(f"{other['steps_done']:,}" for other in others)
+        told += f"; the mean (`average.py`)\n  of these weights and of those after {before} steps"
+    return told
 
 
 def _tell_settings(training: dict[str, Any]) -> str:

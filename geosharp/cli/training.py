@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from geosharp.cli.app import app, open_terminal, put
-from geosharp.cli.options import AlignOption, DeviceOption, QuietOption, VerboseOption
+from geosharp.cli.options import (
+    AlignOption,
+    BandsOption,
+    DeviceOption,
+    QuietOption,
+    SensorOption,
+    VerboseOption,
+    read_list,
+)
 
 if TYPE_CHECKING:
     from geosharp.terminal import Terminal
@@ -25,51 +33,61 @@ _SHOWN = {
 _INTERVAL = 10.0  # seconds between lines of progress
 
 
+ScenesArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="SCENES...",
+        help="PAN MS [PAN MS ...]; or one folder, in which the names of PAN and MS differ in a word such "
+        "as pan and ms, P and M, PAN and MUL; or one CSV with columns pan and ms.",
+        show_default=False,
+    ),
+]
+OutOption = Annotated[
+    Path,
+    typer.Option(
+        "--out",
+        "-o",
+        metavar="OUT",
+        help="Model to write, a safetensors file, which --model of fuse takes. Appears if it is better "
+        "than BASE.",
+    ),
+]
+BaseOption = Annotated[
+    str,
+    typer.Option("--base", metavar="NAME|FILE|none", help="Model to start from; none: from nothing."),
+]
+HoursOption = Annotated[
+    float | None, typer.Option("--hours", help="How long to learn.  \\[default: 0.1]", show_default=False)
+]
+LengthOption = Annotated[
+    int | None, typer.Option("--steps", help="So many steps, instead of --hours.", show_default=False)
+]
+RunSeedOption = Annotated[int, typer.Option("--seed", help="The same number gives the same model.")]
+KeepOption = Annotated[
+    bool, typer.Option("--keep", help="Write OUT though it is no better.", rich_help_panel="Output")
+]
+OverwriteOption = Annotated[
+    bool, typer.Option("--overwrite", help="Replace an existing OUT.", rich_help_panel="Output")
+]
+LogOption = Annotated[bool, typer.Option("--log-json", help="Progress and messages as JSON lines on stderr.")]
+
+
 @app.command("train", epilog="Example: geosharp train pan.tif ms.tif -o my-sensor.safetensors --hours 0.1")
 def train_command(
     context: typer.Context,
-    scenes: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="SCENES...",
-            help="PAN MS [PAN MS ...]; or one folder, in which the names of PAN and MS differ in a word such "
-            "as pan and ms, P and M, PAN and MUL; or one CSV with columns pan and ms.",
-            show_default=False,
-        ),
-    ],
-    out: Annotated[
-        Path,
-        typer.Option(
-            "--out",
-            "-o",
-            metavar="OUT",
-            help="Model to write, a safetensors file, which --model of fuse takes. Appears if it is better "
-            "than BASE.",
-        ),
-    ],
-    base: Annotated[
-        str,
-        typer.Option("--base", metavar="NAME|FILE|none", help="Model to start from; none: from nothing."),
-    ] = "base",
-    hours: Annotated[
-        float | None, typer.Option("--hours", help="How long to learn.  \\[default: 0.1]", show_default=False)
-    ] = None,
-    steps: Annotated[
-        int | None, typer.Option("--steps", help="So many steps, instead of --hours.", show_default=False)
-    ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="The same number gives the same model.")] = 0,
+    scenes: ScenesArgument,
+    out: OutOption,
+    base: BaseOption = "base",
+    hours: HoursOption = None,
+    steps: LengthOption = None,
+    seed: RunSeedOption = 0,
+    bands: BandsOption = None,
+    sensor: SensorOption = None,
     align: AlignOption = True,
-    keep: Annotated[
-        bool,
-        typer.Option("--keep", help="Write OUT though it is no better.", rich_help_panel="Output"),
-    ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace an existing OUT.", rich_help_panel="Output")
-    ] = False,
+    keep: KeepOption = False,
+    overwrite: OverwriteOption = False,
     device: DeviceOption = None,
-    log_json: Annotated[
-        bool, typer.Option("--log-json", help="Progress and messages as JSON lines on stderr.")
-    ] = False,
+    log_json: LogOption = False,
     verbose: VerboseOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -93,6 +111,8 @@ def train_command(
             hours=hours,
             seed=seed,
             device=device or "auto",
+            bands=read_list(bands),
+            sensor=sensor,
             align=align,
             keep=keep,
             overwrite=overwrite,
@@ -123,28 +143,11 @@ def _conclude(terminal: Terminal, result: TrainResult) -> None:
 
 
 def format_table(result: TrainResult) -> str:
-    """Scores on the places kept aside, a row for each contestant; the best of each column is starred."""
-    from geosharp.quality.scores import METRICS, find_best, format_value
+    """Scores on the places kept aside, a row for each contestant."""
+    from geosharp.terminal import format_protocols
 
-    blocks = []
-    for protocol, rows in result.protocols.items():
-        metrics = {name: METRICS[protocol][name] for name in _SHOWN[protocol]}
-        columns = [[f"{protocol} resolution", *rows]]
-        for name, metric in metrics.items():
-            values = [scores[name] for scores in rows.values()]
-            best = find_best(values, metric)
-            texts = [f"{format_value(v, metric)}{'*' if at in best else ' '}" for at, v in enumerate(values)]
-            columns.append([f"{metric.title} ", *texts])
-        widths = [max(map(len, column)) for column in columns]
-        lines = [
-            "  ".join(
-                text.ljust(width) if at == 0 else text.rjust(width)
-                for at, (text, width) in enumerate(zip(line, widths, strict=True))
-            ).rstrip()
-            for line in zip(*columns, strict=True)
-        ]
-        blocks.append("\n".join(lines))
-    return "\n\n".join([*blocks, "on places kept aside, means over scenes"])
+    means = ", means over scenes" if len(result.facts.get("scenes", ())) > 1 else ""
+    return f"{format_protocols(result.protocols, _SHOWN)}\non places kept aside{means}"
 
 
 def _show(terminal: Terminal) -> Callable[[TrainProgress], None]:

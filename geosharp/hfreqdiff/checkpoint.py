@@ -58,6 +58,22 @@ def save(
     ratios: tuple[float, float] = RATIOS,
 ) -> None:
     """Write `network`, see Header; a file of that name is replaced once all is written."""
+    beside = path.with_name(f".{path.name}.part")
+    try:
+        # Not safetensors' own file, which is closed to all but its owner.
+        beside.write_bytes(serialise(network, sigma_data, facts, ratios))
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def serialise(
+    network: HFreqdiff,
+    sigma_data: float | None,
+    facts: Mapping[str, Any],
+    ratios: tuple[float, float] = RATIOS,
+) -> bytes:
+    """What a file of `network` holds."""
     rules = network.size_rules
     header = {
         "format": FORMAT,
@@ -69,13 +85,7 @@ def save(
         "facts": dict(facts),
     }
     state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
-    beside = path.with_name(f".{path.name}.part")
-    try:
-        # As bytes: safetensors' own file is closed to all but its owner.
-        beside.write_bytes(to_bytes(state, {_ENTRY: json.dumps(header, allow_nan=False)}))
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    return to_bytes(state, {_ENTRY: json.dumps(header, allow_nan=False)})
 
 
 def read_header(path: Path) -> Header:

@@ -7,7 +7,6 @@ reduced resolution. What is kept aside is a hole: nothing of it is seen.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,8 +20,8 @@ from geosharp.imaging.degradation import degrade_bands
 from geosharp.imaging.resample import Axis, Gain, Spans, nyquist_sigma
 from geosharp.raster.grid import Rect, Relation
 from geosharp.raster.scene import Patch, SceneReader
-from geosharp.raster.source import Mask
 from geosharp.tuning.ground import Ground
+from geosharp.tuning.places import hide
 
 # Share of a kernel that must lie on valid pixels for what it gives to count.
 _LEAST = 0.9
@@ -73,8 +72,8 @@ class GroundReader:
         """MS and PAN of its resolution over MS pixels `rect`; what is kept aside is invalid."""
         ms, ms_valid = self.fine.read_ms(rect)
         pan, pan_valid = self._coarse.read_pan(rect)
-        held = self.ground.places.held
-        ms_valid, pan_valid = hide(ms_valid, ms.shape, rect, held), hide(pan_valid, pan.shape, rect, held)
+        ms_valid = hide(ms_valid, ms.shape, rect, self.ground.hidden)
+        pan_valid = hide(pan_valid, pan.shape, rect, self.ground.hidden)
         return Patch(pan, ms, rect, rect, pan_valid, ms_valid)
 
 
@@ -183,17 +182,6 @@ def _under(low: Tensor, low_spans: Spans, target: Rect, axes: tuple[Axis, Axis])
         for span, axis, part in zip(low_spans, axes, spans(target), strict=True)
     )
     return low[:, rows[:, None], cols[None]]
-
-
-def hide(valid: Mask | None, shape: tuple[int, ...], rect: Rect, places: Sequence[Rect]) -> Mask | None:
-    """The mask of `rect`, (band, row, col), without `places`; None where all is valid."""
-    parts = [part for place in places if not (part := place.intersect(rect)).empty]
-    if not parts:
-        return valid
-    hidden = np.ones(shape, bool) if valid is None else valid.copy()
-    for part in parts:
-        hidden[:, *part.within(rect)] = False
-    return hidden
 
 
 def _orient(x: Tensor, varied: Variation) -> Tensor:

@@ -13,15 +13,22 @@ from geosharp.tuning.recipe import Recipe
 _SETTING = "setting "
 
 
-def identify(scenes: Sequence[Scene], base: Model | None, recipe: Recipe, *, align: bool) -> dict[str, str]:
-    """As text by name: settings, the base, and each scene, wherever its files lie."""
+def identify(
+    scenes: Sequence[Scene],
+    hashes: Sequence[Mapping[str, str]],
+    base: Model | None,
+    recipe: Recipe,
+    *,
+    align: bool,
+) -> dict[str, str]:
+    """As text by name: settings, the base, and each scene, wherever its files lie; hashes: see hash_files."""
     settings = recipe.identity | {"align": str(align)}
     found = {f"{_SETTING}{name}": value for name, value in settings.items()}
     found["base"] = "none" if base is None else base.digest
-    for number, scene in enumerate(scenes, 1):
-        hashes = " ".join(f"{Path(file).name} {digest}" for file, digest in hash_files(scene).items())
+    for number, (scene, known) in enumerate(zip(scenes, hashes, strict=True), 1):
+        files = " ".join(f"{Path(file).name} {digest}" for file, digest in known.items())
         bands = ",".join(band.name for band in scene.bands)
-        found[f"scene {number}"] = f"{scene.sensor.title} {bands} {hashes}"
+        found[f"scene {number}"] = f"{scene.sensor.title} {bands} {files}"
     return found
 
 

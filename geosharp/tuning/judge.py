@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -27,10 +28,13 @@ from geosharp.raster.content import fused_pixels
 from geosharp.raster.grid import Rect
 from geosharp.raster.scene import Scene, SceneReader
 from geosharp.raster.source import Array, Mask
-from geosharp.tuning.ground import Ground
+from geosharp.tuning.ground import Ground, halve, with_held
+from geosharp.tuning.verdict import Verdict, decide
 
 # By protocol ("reduced", "full") and metric, see quality.scores.METRICS.
 Scores = Mapping[str, Mapping[str, float]]
+# Who is compared in the end: what is learnt, what it started from, and classical methods.
+BASE, UNTRAINED, TUNED = "base", "untrained", "fine-tuned"
 CLASSICAL = ("gsa", "glp", "glp-hpm")
 # Coarse pixels at the rim of a scene that are not scored: their surroundings are not all there.
 _BORDER = 2
@@ -65,11 +69,47 @@ def classic_contestant(method: str) -> Contestant:
     return enter
 
 
+def hold_contest(
+    grounds: Sequence[Ground],
+    start: HFreqdiff,
+    tuned: HFreqdiff,
+    device: torch.device,
+    *,
+    based: bool,
+    taken: bool,
+) -> tuple[dict[str, Scores], Verdict]:
+    """Means over scenes by contestant, on the places that judge; and whether `tuned` is better than `start`,
+    its base, or, where it is not based on a model, than the best classical method.
+
+    taken: whether it was found better on the places that chose.
+    """
+    _, judging = halve(grounds)
+    # A copy: others may compute with the model on the CPU.
+    began = network_contestant(copy.deepcopy(start).to(device), device)
+    entrants = {BASE if based else UNTRAINED: began, TUNED: network_contestant(tuned, device)}
+    entrants |= {name: classic_contestant(name) for name in CLASSICAL}
+    means: dict[str, Scores] = {name: average(judge(judging, each)) for name, each in entrants.items()}
+    best = max(CLASSICAL, key=lambda name: means[name]["reduced"]["psnr"])
+    rival, named = (BASE, f"the {BASE}") if based else (best, best)
+    places = [judge_places(judging, entrants[name]) for name in (TUNED, rival)]
+    pairs = list(zip(*places, strict=True))
+    return means, decide(means[TUNED], means[rival], named, pairs, taken=taken)
+
+
 def judge(grounds: Sequence[Ground], contestant: Contestant) -> list[Scores]:
     """Scores on each ground's places kept aside: against its MS one level down, and without a reference."""
     return [
         {"reduced": _judge_reduced(ground, contestant), "full": _judge_full(ground, contestant)}
         for ground in grounds
+    ]
+
+
+def judge_places(grounds: Sequence[Ground], contestant: Contestant) -> list[float]:
+    """PSNR against the MS at each place kept aside, of one ground after the other."""
+    return [
+        _judge_reduced(with_held(ground, (place,)), contestant)["psnr"]
+        for ground in grounds
+        for place in ground.places.held
     ]
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from geosharp.raster.grid import Rect
+from geosharp.raster.source import Mask
 
 # MS pixels a side of what is scored of a place: a block of Q2n.
 CORE = 32
@@ -16,7 +19,7 @@ _LEAST = 4
 # Places of a scene that are learnt from, at most: so many are a scene, and no scene is a burden to memory.
 _MOST_TAUGHT = 2000
 # Share of a block that must be valid for it to be kept aside, and to be learnt from.
-_WHOLE, _SOME = 0.9, 0.2
+_WHOLE, SOME = 0.9, 0.2
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ def choose_places(
     held = next((found for phase in range(_SHARE) if (found := _pick(shares, seed + phase))), [])
     held = held[:: -(-len(held) // most) or 1]
     kept = set(held)
-    taught = [at for at, share in shares.items() if share >= _SOME and at not in kept]
+    taught = [at for at, share in shares.items() if share >= SOME and at not in kept]
     taught = taught[:: -(-len(taught) // _MOST_TAUGHT) or 1]
     if not held or len(taught) < _LEAST - 1:
         whole = sum(share >= _WHOLE for share in shares.values())
@@ -67,6 +70,17 @@ def needed_for(guard: int) -> str:
     """What a scene must have for `choose_places` to find places."""
     side = CORE + 2 * guard
     return f"{2 * side} x {2 * side} valid MS pixels or more: {_LEAST} blocks, one of which is kept aside"
+
+
+def hide(valid: Mask | None, shape: tuple[int, ...], rect: Rect, places: Sequence[Rect]) -> Mask | None:
+    """The mask of `rect`, (band, row, col), without `places`; None where all is valid."""
+    parts = [part for place in places if not (part := place.intersect(rect)).empty]
+    if not parts:
+        return valid
+    hidden = np.ones(shape, bool) if valid is None else valid.copy()
+    for part in parts:
+        hidden[:, *part.within(rect)] = False
+    return hidden
 
 
 def _pick(shares: dict[tuple[int, int], float], phase: int) -> list[tuple[int, int]]:

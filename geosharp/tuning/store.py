@@ -29,14 +29,15 @@ class Stored:
 
 
 class Store:
-    """identity: what this run learns from and how, as text by name; a run with another cannot go on."""
+    """identity: what this run learns from and how, as text by name; a run with another cannot go on. None
+    in a process that leaves it to the first to look."""
 
-    def __init__(self, path: Path, identity: Mapping[str, str]) -> None:
+    def __init__(self, path: Path, identity: Mapping[str, str] | None) -> None:
         self.path = path
-        self.identity = dict(identity)
+        self.identity = None if identity is None else dict(identity)
 
     @classmethod
-    def beside(cls, out: Path, identity: Mapping[str, str]) -> Store:
+    def beside(cls, out: Path, identity: Mapping[str, str] | None) -> Store:
         return cls(out.with_name(f".{out.name}{SUFFIX}"), identity)
 
     def keep(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
@@ -46,23 +47,31 @@ class Store:
         content = save(held, {_ENTRY: header})
         write_bytes(self.path, content, (SUFFIX,), overwrite=True)
 
+    def check(self) -> None:
+        """Raise where what was kept is of another run, or damaged, before any of it is loaded."""
+        self._open(whole=False)
+
     def read(self) -> Stored | None:
         """What was kept; None where nothing was. Raises where it is of another run, or damaged."""
+        return self._open(whole=True)
+
+    def _open(self, *, whole: bool) -> Stored | None:
         if not self.path.exists():
             return None
         remedy = f"remove {self.path} to start anew, or take another --out"
         try:
             with safe_open(self.path, "pt") as file:
                 told = json.loads((file.metadata() or {})[_ENTRY])
-                identity = dict(told["identity"])
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  no dict
-                stored = Stored(tensors, dict(told["facts"]))
+                identity, facts = dict(told["identity"]), dict(told["facts"])
+                names = file.keys() if whole else ()
+                stored = Stored({name: file.get_tensor(name) for name in names}, facts)
         except (OSError, SafetensorError, ValueError, LookupError, TypeError) as error:
             raise InputError(
                 self.path, f"a state that cannot be read ({error})", "one that train wrote", remedy
             ) from error
-        names = sorted({*identity, *self.identity})
-        if differing := [name for name in names if identity.get(name) != self.identity.get(name)]:
+        wanted = identity if self.identity is None else self.identity
+        names = sorted({*identity, *wanted})
+        if differing := [name for name in names if identity.get(name) != wanted.get(name)]:
             raise OutputError(
                 self.path,
                 f"the state of a run with other {', '.join(differing)}",

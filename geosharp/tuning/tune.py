@@ -3,7 +3,7 @@
 At each look the running mean of the weights is judged as `fuse` would use it. It is taken if it is closer to
 the truth at reduced resolution than the best so far, and no worse than the base at full resolution, beyond
 the noise of the scores. The base is the first candidate: where nothing beats it by more than the noise, it
-stays the better one.
+stays the better one. Places that choose are others than those that judge in the end, where there are enough.
 """
 
 from __future__ import annotations
@@ -16,17 +16,18 @@ from dataclasses import dataclass, field
 
 import torch
 
+from geosharp.engine.methods import Tell
 from geosharp.errors import InputError
 from geosharp.hfreqdiff.network import HFreqdiff
 from geosharp.quality.scores import METRICS
 from geosharp.tuning.batches import Batch, Batches
-from geosharp.tuning.ground import Ground
+from geosharp.tuning.ground import Ground, halve
 from geosharp.tuning.judge import average, judge, network_contestant
 from geosharp.tuning.learner import WARM_UP, Learner
 from geosharp.tuning.processes import Processes
 from geosharp.tuning.recipe import MOST_STEPS, Recipe
 from geosharp.tuning.store import Store
-from geosharp.tuning.verdict import closer, harms, is_better
+from geosharp.tuning.verdict import closer, harms
 
 # Steps by which an hour is told in steps, without the first, in which memory is found.
 _TIMED, _FIRST = 10, 2
@@ -65,11 +66,11 @@ ProgressCallback = Callable[[TrainProgress], None]
 @dataclass(frozen=True)
 class Tuned:
     """network: that of the best look, the last one where none was taken; looks: all of them, in their order;
-    better: whether it is better than the base; step: of its weights; steps: made; seconds of learning."""
+    taken: whether any was; step: of its weights; steps: made; seconds of learning."""
 
     network: HFreqdiff
     looks: tuple[Look, ...]
-    better: bool
+    taken: bool
     step: int
     steps: int
     seconds: float
@@ -84,13 +85,15 @@ def tune(
     store: Store | None = None,
     processes: Processes = _ALONE,
     progress: ProgressCallback | None = None,
+    tell: Tell | None = None,
 ) -> Tuned:
     """Let a copy of `base` learn from the grounds; `base` stays as it is.
 
     store: keeps the run, which goes on where a run with the same store stopped, to the same weights. What
-    stops it (Ctrl-C, a loss that is no number) leaves the last good state there.
+    stops it (Ctrl-C, a loss that is no number) leaves the last good state there. tell: hears how long it
+    takes once steps are timed, and why it ends early.
     """
-    run = _Run(grounds, base, recipe, device, store, processes, progress)
+    run = _Run(grounds, base, recipe, device, store, processes, progress, tell)
     run.resume()
     try:
         with closing(Batches(grounds, recipe, processes).from_step(run.learner.step)) as batches:
@@ -115,6 +118,7 @@ class _Run:
     store: Store | None
     processes: Processes
     progress: ProgressCallback | None
+    tell: Tell | None
     looks: list[Look] = field(default_factory=list)
     steps: int | None = None
     seconds: float = 0.0
@@ -123,6 +127,8 @@ class _Run:
         self.learner = Learner(self.base, self.recipe, self.device, self.processes)
         self.best = {name: value.clone() for name, value in self.learner.running.items()}
         self.steps = self.recipe.steps
+        self._choosing, _ = halve(self.grounds)
+        self._made = 0
         self._began = time.perf_counter()
         self._kept = self._timed_from = self._began
         start = self._judge(self.learner.averaged())
@@ -133,8 +139,11 @@ class _Run:
     def finished(self) -> bool:
         if self.steps is not None and self.learner.step >= self.steps:
             return True
-        since = next((at for at, look in enumerate(reversed(self.looks)) if look.best), len(self.looks))
-        return since >= self.recipe.patience
+        return self._looks_in_vain >= self.recipe.patience
+
+    @property
+    def _looks_in_vain(self) -> int:
+        return next((at for at, look in enumerate(reversed(self.looks)) if look.best), len(self.looks))
 
     def learn(self, batch: Batch) -> None:
         """One step, a look if it is time for one, and what follows from them."""
@@ -149,6 +158,7 @@ class _Run:
             )
         self.seconds += time.perf_counter() - self._began
         self._began = time.perf_counter()
+        self._made += 1
         if self.steps is None:
             self._count_steps()
         step = self.learner.step
@@ -200,19 +210,23 @@ class _Run:
         self._best_scores = stored.facts["best"]
 
     def result(self) -> Tuned:
-        network, better = self.learner.averaged(), False
-        step = self.learner.step
-        if taken := [look.step for look in self.looks if look.best]:
+        network, step = self.learner.averaged(), self.learner.step
+        if self.tell is not None and self.steps is not None and step < self.steps:
+            self.tell(
+                f"ended at step {step} of {self.steps}: {self._looks_in_vain} looks found nothing better"
+            )
+        taken = [look.step for look in self.looks if look.best]
+        if taken:
             network.load_state_dict(self.best)
-            step, better = taken[-1], is_better(self._best_scores, self._base_scores)
-        return Tuned(network, tuple(self.looks), better, step, self.learner.step, self.seconds)
+        last = taken[-1] if taken else step
+        return Tuned(network, tuple(self.looks), bool(taken), last, step, self.seconds)
 
     def _judge(self, network: HFreqdiff) -> dict[str, dict[str, float]]:
         """Means over grounds; the first process judges, and tells the others."""
         names = [(protocol, metric) for protocol, metrics in METRICS.items() for metric in metrics]
         numbers = [0.0] * len(names)
         if self.processes.first:
-            means = average(judge(self.grounds, network_contestant(network, self.device)))
+            means = average(judge(self._choosing, network_contestant(network, self.device)))
             numbers = [means[protocol][metric] for protocol, metric in names]
         found: dict[str, dict[str, float]] = {protocol: {} for protocol in METRICS}
         agreed = self.processes.agree(numbers, self.device)
@@ -224,13 +238,18 @@ class _Run:
         return math.ceil(steps / self.recipe.checks)
 
     def _count_steps(self) -> None:
-        """Once steps are timed, how many of them fit into the hours."""
-        if self.learner.step == _FIRST:
+        """Once steps are timed, in this process, how many of them fit into the hours."""
+        if self._made == _FIRST:
             self._timed_from = time.perf_counter()
-        if self.learner.step < _FIRST + _TIMED:
+        if self._made < _FIRST + _TIMED:
             return
         each = (time.perf_counter() - self._timed_from) / _TIMED
         assert self.recipe.hours is not None
-        left = 3600 * self.recipe.hours - self.seconds - (self.recipe.checks + 1) * self._look_seconds
-        steps = self.learner.step + max(int(left / each), WARM_UP)
+        looks = (self.recipe.checks + 1) * self._look_seconds
+        fitting = min((3600 * self.recipe.hours - self.seconds - looks) / each, MOST_STEPS)
+        steps = min(self.learner.step + max(int(fitting), WARM_UP), MOST_STEPS)
         self.steps = int(self.processes.agree([steps], self.device)[0])
+        if self.tell is not None:
+            minutes = (self.seconds + (self.steps - self.learner.step) * each + looks) / 60
+            longer = ", longer than --hours: fewer teach nothing" if fitting < WARM_UP else ""
+            self.tell(f"learning for {self.steps} steps, about {minutes:.2g} minutes{longer}")

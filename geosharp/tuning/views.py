@@ -16,8 +16,8 @@ from geosharp.imaging.classic import cut, size_rules
 from geosharp.imaging.resample import Axis, Span, down_radius, nyquist_sigma
 from geosharp.raster.grid import Rect
 from geosharp.raster.scene import Patch, SceneReader
-from geosharp.tuning.examples import hide
 from geosharp.tuning.ground import Ground
+from geosharp.tuning.places import hide
 
 
 @dataclass(frozen=True)
@@ -93,9 +93,9 @@ def _read(ground: Ground, reader: SceneReader, rect: Rect) -> Patch:
     ms_rect = relation.ms_rect(rect)
     pan, pan_valid = reader.read_pan(rect)
     ms, ms_valid = reader.read_ms(ms_rect)
-    held = ground.places.held
-    pan_valid = hide(pan_valid, pan.shape, rect, [relation.pan_rect(place) for place in held])
-    return Patch(pan, ms, rect, ms_rect, pan_valid, hide(ms_valid, ms.shape, ms_rect, held))
+    hidden = ground.hidden
+    pan_valid = hide(pan_valid, pan.shape, rect, [relation.pan_rect(place) for place in hidden])
+    return Patch(pan, ms, rect, ms_rect, pan_valid, hide(ms_valid, ms.shape, ms_rect, hidden))
 
 
 def _inside(span: Span, axis: Axis, margin: int) -> Span:

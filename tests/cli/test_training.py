@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ from typer.testing import CliRunner
 
 from geosharp import training
 from geosharp.cli import app
+from geosharp.cli.training import format_table
 from geosharp.errors import UsageError
 from geosharp.quality.scores import METRICS
-from geosharp.training import BASE, TUNED, TrainResult, state_beside
+from geosharp.training import TrainResult, state_beside
+from geosharp.tuning.judge import BASE, TUNED
 from geosharp.tuning.tune import Look, TrainProgress
 
 Train = Callable[..., TrainResult]
@@ -29,7 +32,7 @@ def result(path: Path | None, better: bool = True, first: bool = True) -> TrainR
         for protocol, metrics in METRICS.items()
     }
     return TrainResult(
-        path, better, "better than the base: use it", protocols, (), 20, 30, 5.0, {}, (), first
+        path, better, "better than the base: use it", protocols, (), 20, 30, 5.0, {}, (), first=first
     )
 
 
@@ -57,10 +60,12 @@ def run(*arguments: object) -> Any:
 
 def test_flags_become_arguments(asked: dict[str, Any], tmp_path: Path) -> None:
     out = tmp_path / "m.safetensors"
-    done = run("p", "m", "-o", out, "--base", "x", "--steps", 7, "--seed", 3, "--keep", "--no-align")
+    chosen = "--bands", "4, nir", "--sensor", "mine.toml"
+    done = run("p", "m", "-o", out, "--base", "x", "--steps", 7, "--seed", 3, "--keep", "--no-align", *chosen)
     assert done.exit_code == 0
     assert asked["scenes"] == [("p", ("m",))]
     wanted = {"out": out, "base": "x", "steps": 7, "hours": None, "seed": 3, "keep": True, "align": False}
+    wanted |= {"bands": ["4", "nir"], "sensor": "mine.toml"}
     assert {name: asked[name] for name in wanted} == wanted
 
 
@@ -71,10 +76,24 @@ def test_scores_and_verdict_and_path_go_to_stdout_and_the_rest_to_stderr(
     lines = done.stdout.splitlines()
     assert lines[-1] == str(tmp_path / "m.safetensors")
     assert lines[-2] == "better than the base: use it"
-    (row,) = (line for line in lines if line.startswith(TUNED) and "31.50" in line)
+    (row,) = (line for line in lines if line.split()[:1] == [TUNED] and "31.50" in line)
     assert "31.50*" in row
     assert "a note" in done.stderr
     assert "step 15 of 30: loss 0.1234, 3 s left; kept aside: +0.25 dB over the base" in done.stderr
+
+
+def test_scores_show_their_directions_and_units_in_80_columns() -> None:
+    lines = format_table(result(None)).splitlines()
+    reduced, full = (number for number, line in enumerate(lines) if "PSNR" in line or "D_rho" in line)
+    assert lines[reduced + 1].split() == ["dB", "°", "lower", "higher"]
+    assert lines[full + 1].split() == ["higher", *["lower"] * 4]
+    assert max(map(len, lines)) <= 80
+
+
+@pytest.mark.parametrize("scenes", [1, 2])
+def test_scores_are_called_means_where_there_are_several_scenes(scenes: int) -> None:
+    text = format_table(replace(result(None), facts={"scenes": [{}] * scenes}))
+    assert ("means over scenes" in text) == (scenes > 1)
 
 
 def test_what_is_not_written_ends_with_1(asked: dict[str, Any], tmp_path: Path) -> None:

@@ -133,3 +133,33 @@ def test_another_run_does_not_go_on_in_the_same_folder(imagery: Path, stopped: P
     done = run(imagery, stopped, "--steps", "4", "--seed", "2")
     assert done.returncode == 1
     assert "other seed" in done.stderr
+
+
+@pytest.mark.slow
+def test_the_mean_of_checkpoints_is_weight_for_weight_and_says_of_what(
+    imagery: Path, stopped: Path, tmp_path: Path
+) -> None:
+    first = stopped / "hfreqdiff-small-mean.safetensors"
+    shutil.copytree(stopped, tmp_path / "on")
+    succeed(imagery, tmp_path / "on", "--steps", "4")
+    last = tmp_path / "on" / first.name
+    out = tmp_path / "mean.safetensors"
+    script = SCRIPT.with_name("average.py")
+    command = [sys.executable, "-c", BLOCKED, str(script), str(first), str(last), "--out", str(out)]
+    done = subprocess.run(
+        [*command, "--data", str(imagery), "--unseen", "2"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    one, two, mean = (load(path) for path in (first, last, out))
+    for name, value in mean.network.state_dict().items():
+        between = (one.network.state_dict()[name] + two.network.state_dict()[name]) / 2
+        torch.testing.assert_close(value, between)
+    training = mean.header.facts["training"]
+    assert training["averaged_with"] == [{"sha256": one.digest, "steps_done": 2}]
+    assert training["steps_done"] == 4
+    gains = [each.header.facts["gain_on_held_out_places_db"]["residual"] for each in (one, two, mean)]
+    assert len(set(gains)) == 3

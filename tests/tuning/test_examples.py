@@ -40,8 +40,8 @@ def example(ground: Ground, target: Rect, varied: Variation, seed: int = 0) -> E
 
 
 def whole(ground: Ground) -> Ground:
-    """With nothing kept aside."""
-    return replace(ground, places=replace(ground.places, held=()))
+    """With nothing hidden."""
+    return replace(ground, hidden=())
 
 
 def inner(ground: Ground) -> Rect:

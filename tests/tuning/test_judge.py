@@ -17,14 +17,19 @@ from geosharp.imaging.resample import Spans
 from geosharp.imaging.rules import SizeRules
 from geosharp.quality.scores import METRICS
 from geosharp.raster.grid import Rect
-from geosharp.tuning.ground import Ground
+from geosharp.tuning.ground import Ground, with_held
 from geosharp.tuning.judge import (
+    BASE,
     CLASSICAL,
+    TUNED,
+    UNTRAINED,
     Contestant,
     _fuse,
     average,
     classic_contestant,
+    hold_contest,
     judge,
+    judge_places,
     network_contestant,
 )
 from tests.engine.memory import fuse_in_memory
@@ -91,6 +96,30 @@ def test_nothing_but_what_is_kept_aside_is_fused(ground: Ground) -> None:
     coarse, full = seen
     assert coarse.intersect(ground.places.scored[0]) == coarse
     assert full.intersect(ground.scene.relation.pan_rect(ground.places.held[0])) == full
+
+
+def test_each_place_has_its_own_score(ground: Ground) -> None:
+    (core,) = ground.places.scored
+    guard = ground.places.guard
+    halves = [Rect(core.row, core.col + at, core.height, core.width // 2) for at in (0, core.width // 2)]
+    apart = with_held(ground, tuple(half.grow(guard, guard) for half in halves))
+    one, other = judge_places([apart], classic_contestant("glp"))
+    assert one != other
+    (both,) = judge_places([ground], classic_contestant("glp"))
+    assert [both] == [scores["reduced"]["psnr"] for scores in judge([ground], classic_contestant("glp"))]
+
+
+@pytest.mark.parametrize("based", [True, False])
+def test_what_has_no_base_is_held_against_the_best_classical_method(ground: Ground, based: bool) -> None:
+    start = make_network()
+    means, verdict = hold_contest([ground], start, start, CPU, based=based, taken=True)
+    assert list(means) == [BASE if based else UNTRAINED, TUNED, *CLASSICAL]
+    best = max(CLASSICAL, key=lambda name: means[name]["reduced"]["psnr"])
+    (gain,) = verdict.gains
+    rival = BASE if based else best
+    assert gain == pytest.approx(means[TUNED]["reduced"]["psnr"] - means[rival]["reduced"]["psnr"])
+    assert f"keep {'the base' if based else best} (" in verdict.text
+    assert based or gain != 0
 
 
 def test_means_are_of_the_scenes_that_have_a_score() -> None:

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from geosharp.errors import InputError, OutputError
-from geosharp.tuning.store import Store
+from geosharp.tuning import store as module
+from geosharp.tuning.store import Store, Stored
 
 IDENTITY = {"scene 1": "abc", "setting seed": "0"}
 
@@ -32,18 +33,41 @@ def test_a_run_with_other_scenes_or_settings_is_refused_by_what_differs(tmp_path
     out = tmp_path / "m.safetensors"
     Store.beside(out, IDENTITY).keep({}, {})
     other = {"scene 1": "abc", "setting seed": "1", "scene 2": "d"}
-    with pytest.raises(OutputError) as caught:
-        Store.beside(out, other).read()
-    assert "other scene 2, setting seed" in caught.value.found
-    assert str(Store.beside(out, other).path) in caught.value.remedy
+    for look in (Store.check, Store.read):
+        with pytest.raises(OutputError) as caught:
+            look(Store.beside(out, other))
+        assert "other scene 2, setting seed" in caught.value.found
+        assert str(Store.beside(out, other).path) in caught.value.remedy
+
+
+def test_who_leaves_it_to_another_to_look_gets_what_is_there(tmp_path: Path) -> None:
+    out = tmp_path / "m.safetensors"
+    Store.beside(out, IDENTITY).keep({}, {"step": 1})
+    found = Store.beside(out, None).read()
+    assert found is not None
+    assert found.facts == {"step": 1}
+
+
+def test_no_tensor_is_loaded_to_see_whose_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store.beside(tmp_path / "m.safetensors", IDENTITY)
+    store.keep({"a": torch.zeros(3)}, {"step": 1})
+    made: list[Stored] = []
+    monkeypatch.setattr(
+        module, "Stored", lambda tensors, facts: made.append(Stored(tensors, facts)) or made[-1]
+    )
+    store.check()
+    assert made[-1].tensors == {}
+    store.read()
+    assert list(made[-1].tensors) == ["a"]
 
 
 @pytest.mark.parametrize("content", [b"", b"damaged", b"\x08\0\0\0\0\0\0\0{}      "])
 def test_a_damaged_state_is_told_as_such(tmp_path: Path, content: bytes) -> None:
     store = Store.beside(tmp_path / "m.safetensors", IDENTITY)
     store.path.write_bytes(content)
-    with pytest.raises(InputError, match="cannot be read"):
-        store.read()
+    for look in (store.check, store.read):
+        with pytest.raises(InputError, match="cannot be read"):
+            look()
 
 
 def test_a_full_disk_leaves_what_was_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

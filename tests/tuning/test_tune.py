@@ -13,12 +13,13 @@ import torch
 from geosharp.errors import InputError
 from geosharp.hfreqdiff.network import HFreqdiff
 from geosharp.quality.scores import METRICS
+from geosharp.raster.grid import Rect
 from geosharp.tuning import tune as module
 from geosharp.tuning.batches import Batch
-from geosharp.tuning.ground import Ground
+from geosharp.tuning.ground import Ground, with_held
 from geosharp.tuning.judge import Scores, judge, network_contestant
 from geosharp.tuning.learner import Learner
-from geosharp.tuning.recipe import Recipe
+from geosharp.tuning.recipe import MOST_STEPS, Recipe
 from geosharp.tuning.store import Store
 from geosharp.tuning.tune import TrainProgress, Tuned, tune
 from tests.hfreqdiff.made_model import make_network
@@ -109,7 +110,7 @@ def test_progress_counts_steps_and_looks_come_at_their_times(
         (4, 4, True),
     ]
     assert [look.gain for look in tuned.looks] == [1.0, 2.0]
-    assert (tuned.step, tuned.steps, tuned.better) == (4, 4, True)
+    assert (tuned.step, tuned.steps, tuned.taken) == (4, 4, True)
 
 
 def test_the_best_look_is_taken_not_the_last(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,22 +119,24 @@ def test_the_best_look_is_taken_not_the_last(ground: Ground, monkeypatch: pytest
     with judged(monkeypatch, [(30, 0.9), (31, 0.9), (30.5, 0.95)]):
         tuned, _ = run(ground)
     assert tuned.step == half.step == 2
-    assert tuned.better
+    assert tuned.taken
 
 
 def test_what_harms_at_full_resolution_is_not_taken(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
     with judged(monkeypatch, [(30, 0.9), (35, 0.85), (36, 0.8)]):
         tuned, _ = run(ground)
     assert not any(look.best for look in tuned.looks)
-    assert (tuned.better, tuned.step) == (False, 4)  # to be looked at, not to be used
+    assert (tuned.taken, tuned.step) == (False, 4)  # to be looked at, not to be used
 
 
 def test_it_ends_early_where_nothing_gets_better(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = replace(TINY, steps=40, checks=20, patience=2)
+    said: list[str] = []
     with judged(monkeypatch, [(30, 0.9), (31, 0.9), (30.9, 0.9), (30.9, 0.9)]):
-        tuned, told = run(ground, recipe)
-    assert told[-1].step == tuned.steps == 6
+        tuned = tune([ground], make_network(), recipe, CPU, tell=said.append)
+    assert tuned.steps == 6
     assert tuned.step == 2
+    assert said == ["ended at step 6 of 40: 2 looks found nothing better"]
 
 
 def test_a_loss_that_is_no_number_ends_it_with_the_last_good_state(
@@ -186,6 +189,63 @@ def test_hours_become_steps_once_these_are_timed(ground: Ground) -> None:
     assert [progress.steps for progress in told[:11]] == [0] * 11
 
 
+SHORT = Recipe(hours=1e-5, batch=1, side=32, margin=4, checks=1)
+
+
+def test_steps_are_told_once_they_are_known_and_so_is_what_the_hours_do_not_allow(ground: Ground) -> None:
+    said: list[str] = []
+    tuned = tune([ground], make_network(), SHORT, CPU, tell=said.append)
+    (text,) = said
+    assert text.startswith(f"learning for {tuned.steps} steps, about ")
+    assert "longer than --hours" in text
+
+
+def until_counted(ground: Ground, hours: float, store: Store | None = None) -> list[int]:
+    """How many steps there are to be, as progress tells, up to the first time that this is known."""
+    told: list[int] = []
+
+    def stop(progress: TrainProgress) -> None:
+        told.append(progress.steps)
+        if progress.steps:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        tune([ground], make_network(), replace(SHORT, hours=hours), CPU, store=store, progress=stop)
+    return told
+
+
+def test_no_hours_are_too_many_to_be_counted_in_steps(ground: Ground) -> None:
+    assert until_counted(ground, 1e308)[-1] == MOST_STEPS
+
+
+def test_steps_are_timed_anew_by_who_goes_on(
+    ground: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another machine may be slower, and the base has been judged again meanwhile."""
+    store = Store.beside(tmp_path / "m.safetensors", {})
+    with pytest.raises(KeyboardInterrupt):
+        run(ground, SHORT, store, stop_after=11)
+    clock = iter(range(10**6))
+    monkeypatch.setattr(module.time, "perf_counter", lambda: float(next(clock)))
+    counted = until_counted(ground, 1.0, store)
+    assert counted[:-1] == [0] * 11
+    # By this clock a step takes as many seconds as it looks at it, three: neither more nor fewer are timed.
+    assert counted[-1] == pytest.approx(3600 / 3, rel=0.1)
+
+
+def test_looks_are_of_the_places_that_choose(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def judge(grounds: Sequence[Ground], network: HFreqdiff) -> list[Scores]:
+        seen.append([each.places.held for each in grounds])
+        return scores(30.0, 0.9)
+
+    monkeypatch.setattr(module, "judge", judge)
+    places = tuple(Rect(0, 8 * at, 8, 8) for at in range(8))
+    tune([with_held(ground, places)], make_network(), replace(TINY, steps=1), CPU)
+    assert seen == [[places[::2]]] * 2
+
+
 def test_looks_are_by_the_engine_and_the_base_is_the_first(
     ground: Ground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -196,4 +256,4 @@ def test_looks_are_by_the_engine_and_the_base_is_the_first(
     assert still.looks[0].hqnr == still.looks[0].base_hqnr
     (scores,) = judge([ground], network_contestant(make_network(), CPU))
     assert still.looks[0].hqnr == scores["full"]["hqnr"]
-    assert not still.better
+    assert not still.taken

@@ -31,7 +31,7 @@ def view(ground: Ground, target: Rect = TARGET) -> View:
 
 
 def whole(ground: Ground) -> Ground:
-    return replace(ground, places=replace(ground.places, held=()))
+    return replace(ground, hidden=())
 
 
 def test_degrading_is_that_of_the_engine_and_gradients_go_through(ground: Ground) -> None:

@@ -107,9 +107,12 @@ def _check_folder(path: Path, folder: Path) -> None:
 
 def _same_file(one: Path, other: str | Path) -> bool:
     try:
-        return one.samefile(other)
-    except OSError:  # one of them is not there, or is a name that only GDAL knows
+        # One of them may not be there, or be a name that only GDAL knows.
+        with contextlib.suppress(OSError):
+            return one.samefile(other)
         return os.path.realpath(one) == os.path.realpath(other)
+    except ValueError:  # no file can have such a name
+        return False
 
 
 class Temporary:

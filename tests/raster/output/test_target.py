@@ -29,6 +29,7 @@ def test_targets_that_cannot_be_written_are_refused(tmp_path: Path) -> None:
     (tmp_path / "soft.tif").symlink_to(source)
     (tmp_path / "folder.tif").mkdir()
     check_target(tmp_path / "out.TIFF", inputs=[source])
+    check_target(tmp_path / "out.tif", inputs=["a name\0 of no file"])
     check_target(tmp_path / "soft.tif", overwrite=True)
     for name in ("in.tif", "hard.tif", "soft.tif", "folder.tif/../in.tif"):
         with pytest.raises(UsageError, match="same file as the input"):
