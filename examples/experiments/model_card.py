@@ -60,7 +60,8 @@ targeting. Detail at PAN's resolution is an estimate: where it matters, look at 
 """
 
 
-def write_card(path: Path, bench: str, native: str) -> str:
+def write_card(path: Path, bench: str, native: str, note: str = "") -> str:
+    """note: a sentence on how these weights were chosen."""
     model = load(path)
     facts, a = model.header.facts, model.header.architecture
     training, gains = facts["training"], facts["gain_on_held_out_places_db"]
@@ -78,7 +79,7 @@ def write_card(path: Path, bench: str, native: str) -> str:
         held_out=", ".join(facts["held_out_places"]),
         gain=f"{gains['all']:.2f}",
         by_ratio=ratios,
-        training=_tell_training(training.get("before") or training),
+        training=_tell_training(training.get("before") or training) + (f".\n  {note}" if note else ""),
         draws=_tell_draws(model),
         bench=bench.strip(),
         native=native.strip(),
@@ -131,8 +132,12 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--bench", type=Path, required=True, help="output of quality.py")
     parser.add_argument("--native", type=Path, required=True, help="output of native.py")
+    parser.add_argument(
+        "--note", default="", help="how these weights were chosen, in a sentence without its stop"
+    )
     options = parser.parse_args()
-    print(write_card(options.model, *(path.read_text("utf-8") for path in (options.bench, options.native))))
+    bench, native = (path.read_text("utf-8") for path in (options.bench, options.native))
+    print(write_card(options.model, bench, native, options.note))
 
 
 if __name__ == "__main__":

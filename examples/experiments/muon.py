@@ -8,10 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from geosharp.tuning.optimisers import orthogonal
+
 _MOMENTUM = 0.95
-# Quintic Newton-Schulz iteration: singular values between 0 and 1 come close to 1 in a few steps.
-_COEFFICIENTS = (3.4445, -4.7750, 2.0315)
-_ITERATIONS = 5
 # Updates as large as AdamW's at the same rate (Liu et al. 2025).
 _SCALE = 0.2
 
@@ -36,15 +35,3 @@ class Muon(torch.optim.Optimizer):
         parameter.mul_(1 - rate * decay)
         update = orthogonal(update) * (_SCALE * max(update.shape) ** 0.5)
         parameter.add_(update.reshape(parameter.shape), alpha=-rate)
-
-
-def orthogonal(matrix: Tensor) -> Tensor:
-    """The nearest matrix whose singular values are all about 1."""
-    tall = matrix.shape[0] > matrix.shape[1]
-    x = matrix.T if tall else matrix
-    x = x / (x.norm() + 1e-12)
-    a, b, c = _COEFFICIENTS
-    for _ in range(_ITERATIONS):
-        gram = x @ x.T
-        x = a * x + (b * gram + c * gram @ gram) @ x
-    return x.T if tall else x
