@@ -79,19 +79,23 @@ def stopped(imagery: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.fixture(scope="module")
+def resumed(imagery: Path, stopped: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the same run once it has gone on to its end. Shared, too."""
+    out = shutil.copytree(stopped, tmp_path_factory.mktemp("runs") / "resumed")
+    succeed(imagery, out, "--steps", "4")
+    return out
+
+
 @pytest.mark.slow
 def test_a_run_that_goes_on_ends_as_one_that_never_stopped(
-    imagery: Path, stopped: Path, tmp_path: Path
+    imagery: Path, resumed: Path, tmp_path: Path
 ) -> None:
-    out = shutil.copytree(stopped, tmp_path / "resumed")
-    succeed(imagery, tmp_path / "whole", "--steps", "4")
-    succeed(imagery, out, "--steps", "4")
-    whole, resumed = (
-        load(folder / "hfreqdiff-small-mean.safetensors") for folder in (tmp_path / "whole", out)
-    )
+    succeed(imagery, tmp_path, "--steps", "4")
+    whole, ended = (load(folder / "hfreqdiff-small-mean.safetensors") for folder in (tmp_path, resumed))
     for name, value in whole.network.state_dict().items():
-        assert torch.equal(value, resumed.network.state_dict()[name]), name
-    assert [line["step"] for line in lines(out) if "loss" in line] == list(range(4))
+        assert torch.equal(value, ended.network.state_dict()[name]), name
+    assert [line["step"] for line in lines(resumed) if "loss" in line] == list(range(4))
 
 
 @pytest.mark.slow
@@ -137,23 +141,12 @@ def test_another_run_does_not_go_on_in_the_same_folder(imagery: Path, stopped: P
 
 @pytest.mark.slow
 def test_the_mean_of_checkpoints_is_weight_for_weight_and_says_of_what(
-    imagery: Path, stopped: Path, tmp_path: Path
+    imagery: Path, stopped: Path, resumed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = stopped / "hfreqdiff-small-mean.safetensors"
-    shutil.copytree(stopped, tmp_path / "on")
-    succeed(imagery, tmp_path / "on", "--steps", "4")
-    last = tmp_path / "on" / first.name
+    monkeypatch.syspath_prepend(str(SCRIPT.parent))
+    first, last = (folder / "hfreqdiff-small-mean.safetensors" for folder in (stopped, resumed))
     out = tmp_path / "mean.safetensors"
-    script = SCRIPT.with_name("average.py")
-    command = [sys.executable, "-c", BLOCKED, str(script), str(first), str(last), "--out", str(out)]
-    done = subprocess.run(
-        [*command, "--data", str(imagery), "--unseen", "2"],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    importlib.import_module("average").average([first, last], out, imagery, batches=2)
     one, two, mean = (load(path) for path in (first, last, out))
     for name, value in mean.network.state_dict().items():
         between = (one.network.state_dict()[name] + two.network.state_dict()[name]) / 2
