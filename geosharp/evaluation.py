@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -21,7 +19,7 @@ from geosharp.engine.plan import Limits
 from geosharp.engine.preparation import Place, adopt, choose_options, plan_fusion
 from geosharp.engine.setup import Options
 from geosharp.engine.stream import Progress, ProgressCallback
-from geosharp.errors import OutputError, PairError, ResourceError, UsageError
+from geosharp.errors import PairError, UsageError
 from geosharp.fusion import write_fused
 from geosharp.hfreqdiff.settings import Diffusion
 from geosharp.imaging.computing import computing
@@ -36,6 +34,7 @@ from geosharp.raster.content import fused_content
 from geosharp.raster.fused import FusedImage, FusedReader, open_fused
 from geosharp.raster.grid import Rect
 from geosharp.raster.output import OutputFormat, SceneWriter
+from geosharp.raster.output.scratch import scratch
 from geosharp.raster.scene import Scene, SceneReader, open_scene
 from geosharp.raster.source import Array, FilePath, Mask
 from geosharp.version import __version__
@@ -161,8 +160,10 @@ def evaluate_scene(
     learnt = learn(scene, calibration, align=align, progress=progress)
     degradation, notes = degradation or learnt.degradation, list(learnt.notes)
     scored: dict[str, Results] = {}
-    with _scratch() as folder:
-        run = _Run(degradation, folder, options or Options(), threads, progress)
+    needed = "room for one file per method, each as large as a result"
+    remedy = "set TMPDIR to a folder with more room, or score fewer methods or a part of the scene"
+    with scratch(needed, remedy) as folder, folder.told():
+        run = _Run(degradation, folder.path, options or Options(), threads, progress)
         if protocol != "full":
             coarse = _reduce(run, scene)
             # Whatever is known of the scene: the coarse one was made with it, and methods are not to know.
@@ -188,23 +189,6 @@ def _fits(method: str, scene: Scene, options: Options, tell: Callable[[str], Non
             tell(f"{method} is left out: {error.found}; needed: {error.needed}")
         return False
     return True
-
-
-@contextmanager
-def _scratch() -> Iterator[Path]:
-    """A folder for what methods make; what cannot be written there is told by what would help."""
-    place = "the folder for temporary files"
-    needed = "room for one file per method, each as large as a result"
-    remedy = "set TMPDIR to a folder with more room, or score fewer methods or a part of the scene"
-    try:
-        folder = tempfile.TemporaryDirectory(prefix="geosharp-")
-    except OSError as error:
-        raise ResourceError(place, f"cannot be used: {error.strerror or error}", needed, remedy) from error
-    with folder as path:
-        try:
-            yield Path(path)
-        except OutputError as error:
-            raise ResourceError(f"{place}, {Path(path).parent}", error.found, needed, remedy) from error
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 import os
-import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -16,13 +15,14 @@ from typing import Any
 import torch
 
 from geosharp.calibration import Learnt, Notes, Tell, learn
-from geosharp.errors import OutputError, PairError, ResourceError, UsageError
+from geosharp.errors import OutputError, PairError, UsageError
 from geosharp.hfreqdiff.checkpoint import RATIOS, Model, serialise
 from geosharp.hfreqdiff.models import SUFFIX, find_device, find_model, open_model
 from geosharp.hfreqdiff.network import PRESETS, HFreqdiff
 from geosharp.quality.scores import METRICS
 from geosharp.raster.environment import gdal_settings
 from geosharp.raster.identity import Bands
+from geosharp.raster.output.scratch import scratch
 from geosharp.raster.output.text import check_text, write_bytes
 from geosharp.raster.scene import Scene, open_scene
 from geosharp.raster.source import FilePath
@@ -116,10 +116,13 @@ def train(
             identity = identify(opened, hashes, model, recipe, align=align) | _sensor_file(opened)
         store = Store.beside(out, identity)
         store.check()  # Another run's is refused before there is any work.
-        folder = stack.enter_context(_scratch())
+        needed = "room for two files per scene, together about half as large as its MS"
+        remedy = "set TMPDIR to a folder with more room, or train on fewer scenes"
+        folder = stack.enter_context(scratch(needed, remedy))
         stack.enter_context(gdal_settings(_CACHE))
         learnt = [_learn(scene, align, said, len(opened) > 1) for scene in opened]
-        grounds, overlapping = hide_across(_prepare(opened, learnt, folder, seed))
+        with folder.told():
+            grounds, overlapping = hide_across(_prepare(opened, learnt, folder.path, seed))
         if overlapping:
             said.add(f"{overlapping} scenes overlap: what one keeps aside is hidden in the others, too")
         said.add(_tell_start(recipe, grounds, where))
@@ -235,20 +238,6 @@ def _check_scenes(scenes: Sequence[Scene], ratios: tuple[float, float]) -> list[
     return notes
 
 
-@contextmanager
-def _scratch() -> Iterator[Path]:
-    """A folder for coarsened scenes; what cannot be written there is told by what would help."""
-    place = "the folder for temporary files"
-    needed = "room for two files per scene, together about half as large as its MS"
-    remedy = "set TMPDIR to a folder with more room, or train on fewer scenes"
-    try:
-        folder = tempfile.TemporaryDirectory(prefix="geosharp-")
-    except OSError as error:
-        raise ResourceError(place, f"cannot be used: {error.strerror or error}", needed, remedy) from error
-    with folder as path:
-        yield Path(path)
-
-
 def _learn(scene: Scene, align: bool, said: Notes, several: bool) -> Learnt:
     learnt = learn(scene, align=align)
     name = f"{scene.pan.name}: " if several else ""
@@ -265,12 +254,7 @@ def _prepare(scenes: Sequence[Scene], learnt: Sequence[Learnt], folder: Path, se
         place.mkdir()
         calibration = known.calibration
         errors = calibration.errors if calibration is not None and calibration.usable else None
-        try:
-            ground = prepare(scene, known.degradation, place, errors=errors, seed=seed, scenes=len(scenes))
-        except OutputError as error:
-            needed, remedy = "room for coarsened scenes", "set TMPDIR to a folder with more room"
-            raise ResourceError("the folder for temporary files", error.found, needed, remedy) from error
-        grounds.append(ground)
+        grounds.append(prepare(scene, known.degradation, place, errors=errors, seed=seed, scenes=len(scenes)))
     return grounds
 
 
