@@ -62,6 +62,12 @@ class Learnt:
     notes: tuple[str, ...] = ()
 
     @property
+    def errors(self) -> tuple[float, float, float | None, float | None] | None:
+        """Of the kernels' gains and of the shift, see Calibration; None where nothing is learnt."""
+        found = self.calibration
+        return found.errors if found is not None and found.usable else None
+
+    @property
     def summary(self) -> str:
         """In a line."""
         sources = {"scene": "learnt from the scene", "sensor": "the sensor's published values"}

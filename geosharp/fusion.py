@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -12,11 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from geosharp.calibration import WORDS, Learnt, Notes, check_choice, learn
+from geosharp.engine.clock import ADAPT, CALIBRATE, WRITTEN, Clock, Profile, take_profile
 from geosharp.engine.methods import METHODS, Tell
 from geosharp.engine.preparation import Place, adopt, preliminary_notes, prepare
 from geosharp.engine.setup import Setup
 from geosharp.engine.stream import ProgressCallback, stream
 from geosharp.errors import PairError, UsageError
+from geosharp.hfreqdiff.models import SUFFIX, find_model
 from geosharp.hfreqdiff.settings import DEFAULT_DRAWS, Diffusion
 from geosharp.raster.content import fused_content, spread_content
 from geosharp.raster.environment import gdal_settings
@@ -24,6 +27,7 @@ from geosharp.raster.grid import Grid
 from geosharp.raster.output import OutputFormat, SceneWriter, check_target
 from geosharp.raster.output.creation import check_creation
 from geosharp.raster.output.preview import check_preview, write_preview
+from geosharp.raster.output.text import check_text
 from geosharp.raster.scene import Scene, name_inputs
 from geosharp.raster.source import FilePath
 from geosharp.version import __version__
@@ -38,7 +42,8 @@ _log = logging.getLogger(__name__)
 class FuseResult:
     """What a fusion did. grid: the result's; tiles: how many held valid pixels; warnings: what a
     user should know of the scene; preview, uncertainty: the files' paths where they were asked for;
-    calibration: of the scene, None where the method or the caller wants none."""
+    calibration: of the scene, None where the method or the caller wants none; model: the file of the adapted
+    model, None where it was not asked for or is no better; profile: where the time went, if asked for."""
 
     path: Path
     grid: Grid
@@ -49,6 +54,8 @@ class FuseResult:
     preview: Path | None = None
     uncertainty: Path | None = None
     calibration: Calibration | None = None
+    model: Path | None = None
+    profile: Profile | None = None
 
 
 def fuse(
@@ -76,6 +83,9 @@ def fuse(
     calibration: FilePath | Calibration = "auto",
     align: bool = True,
     diffusion: Diffusion | None = None,
+    adapt: float | None = None,
+    save_model: FilePath | None = None,
+    profile: bool = False,
     progress: ProgressCallback | None = None,
     on_note: Tell | None = None,
 ) -> FuseResult:
@@ -88,20 +98,28 @@ def fuse(
     MS's unless given. creation: GeoTIFF creation options. max_memory in bytes. calibration: of the methods
     but exp and brovey: "auto" learns it from the scene, "sensor" takes the sensor's published values, or a
     saved one; align: whether MS goes where calibration finds its content. diffusion: of hfreqdiff.
-    uncertainty: a GeoTIFF to write beside `out`, float32: the standard deviation of each pixel in DN, as
-    hfreqdiff's draws have it. on_note: called with what a user should know as soon as it is known; the result
-    holds it all. Raises a GeosharpError that says what to do; `out` appears complete or not, and after all
-    else that is asked for but the preview.
+    adapt: minutes of two cores, told in steps, for which a copy of its model learns from the scene, from
+    places drawn by its seed; taken if it is better on places kept aside. save_model: a safetensors file for
+    it, there before `out` is. uncertainty: a GeoTIFF to write beside `out`, float32: the standard deviation
+    of each pixel in DN, as hfreqdiff's draws have it. profile: whether to tell where the time goes. on_note:
+    called with what a user should know as soon as it is known; the result holds it all. Raises a
+    GeosharpError that says what to do; `out` appears complete or not, and after all else that is asked for
+    but the preview.
     """
     start = time.perf_counter()
+    clock = Clock(running=profile)
     # What can be refused without a look at the scene is refused first.
     form = OutputFormat(cog=cog, overviews=overviews, mask=mask, creation=creation or {})
     check_creation(form)
     named = name_inputs(pan, ms)
-    files = _Files(out, preview, uncertainty, overwrite)
+    files = _Files(out, preview, uncertainty, save_model, overwrite)
     files.check(named)
     _check_calibration(method, calibration)
     diffusion = _with_draws(diffusion, uncertainty)
+    if save_model is not None and adapt is None:
+        raise UsageError(
+            "--save-model", "nothing to save", "--adapt", "add --adapt, or leave --save-model out"
+        )
     setup = prepare(
         pan,
         ms,
@@ -110,6 +128,7 @@ def fuse(
         sensor=sensor,
         weights=weights,
         diffusion=diffusion,
+        adapt=adapt,
         area=area,
         extent=extent,
         dtype=dtype,
@@ -121,14 +140,27 @@ def fuse(
     scene = setup.scene
     # A VRT or URI names other files than it is called; none of them may be replaced.
     inputs = [*named, *scene.files]
+    if save_model is not None:
+        base = find_model(setup.options.settings.model)
+        inputs += [os.fspath(name) for name in (base, sensor) if name is not None]
     files.check(inputs)
     notes = Notes(on_note)
     notes.add(*preliminary_notes(setup))
     learnt: Learnt | None = None
     if METHODS[setup.method].calibrated:
-        learnt = learn(scene, calibration, align=align, progress=progress)
+        with clock.time(CALIBRATE):
+            learnt = learn(scene, calibration, align=align, progress=progress)
         setup = adopt(setup, learnt.degradation)
         notes.add(*learnt.notes)
+    adapted, model = None, None
+    if learnt is not None and adapt is not None:
+        from geosharp import adaptation
+
+        with clock.time(ADAPT):
+            adapted = adaptation.adapt(setup, learnt, notes.add, progress)
+        setup = adapted.setup
+        if save_model is not None:
+            model = adaptation.keep(adapted, Path(save_model), notes.add, overwrite=overwrite)
     chosen = {
         "pan": named[0],
         "ms": named[1:],
@@ -143,7 +175,7 @@ def fuse(
         "calibration": calibration if isinstance(calibration, str) else None,
         "align": align,
     }
-    lineage = _lineage(setup, chosen, learnt)
+    lineage = _lineage(setup, chosen, learnt, None if adapted is None else adapted.facts)
     content = fused_content(scene, setup.plan.area, setup.pixels, lineage)
     output = SceneWriter(Path(out), content, form, overwrite=overwrite, inputs=inputs)
     beside = None
@@ -152,20 +184,24 @@ def fuse(
         # Creation options are for the result's type.
         beside_form = OutputFormat(cog=cog, overviews=overviews, mask=mask)
         beside = SceneWriter(Path(uncertainty), spread, beside_form, overwrite=overwrite, inputs=inputs)
-    filled = write_fused(setup, output, notes.add, progress, beside)
+    with clock.time(WRITTEN):
+        filled = write_fused(replace(setup, clock=clock), output, notes.add, progress, beside)
     quick_look = None if preview is None else Path(preview)
     if quick_look is not None:
         write_preview(output.path, quick_look, overwrite=overwrite)
+    seconds = time.perf_counter() - start
     return FuseResult(
         path=output.path,
         grid=content.grid,
-        seconds=time.perf_counter() - start,
+        seconds=seconds,
         tiles=filled,
         method=setup.method,
         warnings=tuple(notes.told),
         preview=quick_look,
         uncertainty=None if beside is None else beside.path,
         calibration=None if learnt is None else learnt.calibration,
+        model=model,
+        profile=take_profile(clock, setup.plan, seconds) if profile else None,
     )
 
 
@@ -183,7 +219,7 @@ def write_fused(
     with gdal_settings(plan.cache), plan.within_memory(), output as writer, beside or nullcontext() as spread:
         job = METHODS[setup.method].make_job(setup, tell)
         _log.info("%d tiles of %d PAN pixels, %d threads", plan.tile_count, plan.tile, plan.threads)
-        filled = stream(job, plan, writer, progress, spread)
+        filled = stream(job, plan, writer, progress, spread, setup.clock)
         if not filled:
             raise _nothing_valid(setup.scene)
     _log.info("%s is complete", output.path)
@@ -197,6 +233,7 @@ class _Files:
     out: FilePath
     preview: FilePath | None
     uncertainty: FilePath | None
+    save_model: FilePath | None
     overwrite: bool
 
     def check(self, inputs: Sequence[str]) -> None:
@@ -204,12 +241,14 @@ class _Files:
         check_target(Path(self.out), overwrite=self.overwrite, inputs=inputs)
         if self.preview is not None:
             check_preview(Path(self.preview), overwrite=self.overwrite, inputs=inputs)
-        if self.uncertainty is None:
-            return
-        check_target(Path(self.uncertainty), overwrite=self.overwrite, inputs=inputs)
-        if Path(self.uncertainty).resolve() == Path(self.out).resolve():
-            found = f"{self.uncertainty}, as --out"
-            raise UsageError("--uncertainty", found, "a file of its own", "choose another name")
+        if self.uncertainty is not None:
+            check_target(Path(self.uncertainty), overwrite=self.overwrite, inputs=inputs)
+        if self.save_model is not None:
+            check_text(Path(self.save_model), (SUFFIX,), overwrite=self.overwrite, inputs=inputs)
+        for flag, path in (("--uncertainty", self.uncertainty), ("--save-model", self.save_model)):
+            if path is not None and Path(path).resolve() == Path(self.out).resolve():
+                found = f"{path}, as --out"
+                raise UsageError(flag, found, "a file of its own", "choose another name")
 
 
 def _with_draws(diffusion: Diffusion | None, uncertainty: FilePath | None) -> Diffusion | None:
@@ -244,10 +283,12 @@ def _nothing_valid(scene: Scene) -> PairError:
     )
 
 
-def _lineage(setup: Setup, chosen: Mapping[str, object], learnt: Learnt | None) -> dict[str, str]:
+def _lineage(
+    setup: Setup, chosen: Mapping[str, object], learnt: Learnt | None, adaptation: Mapping[str, object] | None
+) -> dict[str, str]:
     """How the result is made: tags, with the arguments that decide its pixels as JSON.
 
-    chosen: what the user asked for, None where it was left open.
+    chosen: what the user asked for, None where it was left open; adaptation: what came of it.
     """
     scene, method = setup.scene, setup.method
     parameters = {name: value for name, value in chosen.items() if value is not None}
@@ -264,4 +305,6 @@ def _lineage(setup: Setup, chosen: Mapping[str, object], learnt: Learnt | None) 
             parameters.pop(name, None)
     else:
         tags["GEOSHARP_CALIBRATION"] = json.dumps(learnt.facts)
+    if adaptation is not None:
+        tags["GEOSHARP_ADAPTATION"] = json.dumps(adaptation)
     return tags | {"GEOSHARP_PARAMETERS": json.dumps(parameters, sort_keys=True, default=str)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -26,6 +25,7 @@ from geosharp.raster.output.scratch import scratch
 from geosharp.raster.output.text import check_text, write_bytes
 from geosharp.raster.scene import Scene, open_scene
 from geosharp.raster.source import FilePath
+from geosharp.tuning.account import tell_origin, tell_outcome, tell_scene
 from geosharp.tuning.ground import Ground, halve, hide_across, prepare
 from geosharp.tuning.identity import hash_files, identify, settings_in
 from geosharp.tuning.judge import Scores, hold_contest
@@ -35,7 +35,6 @@ from geosharp.tuning.recipe import Recipe, from_nothing
 from geosharp.tuning.store import Store
 from geosharp.tuning.tune import Look, ProgressCallback, Tuned, tune
 from geosharp.tuning.verdict import Verdict
-from geosharp.version import __version__
 
 NOTHING = "none"
 _CACHE = 128 * 2**20
@@ -141,7 +140,12 @@ def train(
         means, verdict = hold_contest(
             grounds, network, tuned.network, where, based=model is not None, taken=tuned.taken
         )
-        facts = _facts(opened, hashes, learnt, grounds, model, identity) | _outcome(tuned, means, verdict)
+        told = [
+            tell_scene(scene, digests, known.facts, ground)
+            for scene, digests, known, ground in zip(opened, hashes, learnt, grounds, strict=True)
+        ]
+        facts = tell_origin("train", told, model, settings_in(identity)) | tell_outcome(tuned, means, verdict)
+        facts["seconds"] = round(tuned.seconds, 1)
         written = verdict.better or keep
         if written:
             ratios = RATIOS if model is None else model.header.ratios
@@ -252,9 +256,8 @@ def _prepare(scenes: Sequence[Scene], learnt: Sequence[Learnt], folder: Path, se
     for number, (scene, known) in enumerate(zip(scenes, learnt, strict=True)):
         place = folder / str(number)
         place.mkdir()
-        calibration = known.calibration
-        errors = calibration.errors if calibration is not None and calibration.usable else None
-        grounds.append(prepare(scene, known.degradation, place, errors=errors, seed=seed, scenes=len(scenes)))
+        ground = prepare(scene, known.degradation, place, errors=known.errors, seed=seed, scenes=len(scenes))
+        grounds.append(ground)
     return grounds
 
 
@@ -272,56 +275,6 @@ def _count_held(grounds: Sequence[Ground]) -> int:
     return sum(len(ground.places.held) for ground in grounds)
 
 
-def _facts(
-    scenes: Sequence[Scene],
-    hashes: Sequence[Mapping[str, str]],
-    learnt: Sequence[Learnt],
-    grounds: Sequence[Ground],
-    model: Model | None,
-    identity: Mapping[str, str],
-) -> dict[str, Any]:
-    """What the model tells of where it comes from."""
-    told = [
-        {
-            "pan": Path(scene.pan.name).name,
-            "ms": [Path(source.name).name for source in scene.ms],
-            "sha256": {Path(file).name: digest for file, digest in digests.items()},
-            "sensor": scene.sensor.title,
-            "sensor_sha256": None if scene.sensor.origin is None else scene.sensor.origin.digest,
-            "bands": [band.name for band in scene.bands],
-            "ratio": list(scene.relation.ratio),
-            "calibration": known.facts,
-            "kept_aside_ms_pixels": [[r.row, r.col, r.height, r.width] for r in ground.places.scored],
-        }
-        for scene, digests, known, ground in zip(scenes, hashes, learnt, grounds, strict=True)
-    ]
-    return {
-        "made_by": f"geosharp train {__version__}",
-        "scenes": told,
-        "base": {"sha256": None if model is None else model.digest},
-        "licences": [] if model is None else model.header.facts.get("licences", []),
-        "settings": settings_in(identity),
-    }
-
-
-def _outcome(tuned: Tuned, means: Mapping[str, Scores], verdict: Verdict) -> dict[str, Any]:
-    """What the model tells of how it was made and what it is worth."""
-    return {
-        "steps_made": tuned.steps,
-        "step_of_weights": tuned.step,
-        "seconds": round(tuned.seconds, 1),
-        "scores": {
-            name: {
-                protocol: {metric: _finite(value) for metric, value in found.items()}
-                for protocol, found in scores.items()
-            }
-            for name, scores in means.items()
-        },
-        "verdict": verdict.text,
-        "gains": [round(gain, 3) for gain in verdict.gains],
-    }
-
-
 def _write(
     out: Path, network: HFreqdiff, facts: Mapping[str, Any], ratios: tuple[float, float], *, overwrite: bool
 ) -> None:
@@ -332,7 +285,3 @@ def _write(
     except OutputError as error:
         remedy = "make room, or pass --overwrite where a file is in its place: the same command ends the run"
         raise OutputError(out, error.found, error.needed, remedy) from error
-
-
-def _finite(value: float) -> float | str:
-    return value if math.isfinite(value) else str(value)

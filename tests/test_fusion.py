@@ -24,6 +24,16 @@ from rasterio.transform import from_origin
 
 import geosharp
 from geosharp import GeosharpError
+from geosharp.engine.clock import (
+    CALIBRATE,
+    COMPUTE,
+    FINISH,
+    PARTS,
+    PREPARE,
+    WAIT_COMPUTE,
+    WAIT_READ,
+    WRITE,
+)
 from geosharp.engine.preparation import adopt, prepare
 from geosharp.engine.setup import Setup
 from geosharp.engine.stream import Progress
@@ -733,3 +743,22 @@ def test_a_diffusion_for_a_method_without_one_is_refused(
 def test_settings_of_another_kind_are_refused(tmp_path: Path, made_pair: tuple[Path, Path]) -> None:
     with pytest.raises(UsageError, match="Diffusion"):
         geosharp.fuse(*made_pair, tmp_path / "out.tif", diffusion="base")  # type: ignore[arg-type]
+
+
+def test_a_profile_accounts_for_the_time(tmp_path: Path, made_pair: tuple[Path, Path], model: Path) -> None:
+    asked = Diffusion(model=model, device="cpu")
+    result = geosharp.fuse(
+        *made_pair, tmp_path / "out.tif", method="hfreqdiff", diffusion=asked, profile=True
+    )
+    profile = result.profile
+    assert profile is not None
+    seconds, hands = profile.seconds, profile.threads
+    assert profile.tiles < profile.wall == result.seconds
+    assert set(PARTS) < seconds.keys()
+    assert 0.5 * seconds[COMPUTE] < sum(seconds[part] for part in PARTS) <= seconds[COMPUTE]
+    assert seconds[COMPUTE] + seconds[WAIT_READ] <= 1.01 * hands * profile.tiles
+    assert seconds[WRITE] + seconds[WAIT_COMPUTE] <= profile.tiles
+    one_by_one = seconds[PREPARE] + seconds[CALIBRATE] + profile.tiles + seconds[FINISH]
+    assert one_by_one == pytest.approx(profile.wall, abs=0.05)
+    unasked = fuse(*made_pair, tmp_path / "out.tif", overwrite=True)
+    assert unasked.profile is None

@@ -18,7 +18,7 @@ from geosharp.errors import GeosharpError, OutputError, ResourceError, UsageErro
 from geosharp.version import __version__
 
 if TYPE_CHECKING:
-    from geosharp.terminal import Terminal
+    from geosharp.terminal.console import Terminal
 
 
 @dataclass
@@ -101,7 +101,7 @@ def _open_standard_streams() -> None:
 
 def open_terminal(context: typer.Context, verbose: bool, quiet: bool, *, log_json: bool = False) -> Terminal:
     """The terminal as -v and -q before or after the command, and --log-json, ask for."""
-    from geosharp.terminal import Terminal
+    from geosharp.terminal.console import Terminal
 
     session: Session = context.obj
     verbose, quiet = verbose or session.verbose, quiet or session.quiet

@@ -9,6 +9,8 @@ import typer
 
 from geosharp.cli.app import app, open_terminal, put
 from geosharp.cli.options import (
+    AdaptingCommand,
+    AdaptOption,
     AlignOption,
     AreaOption,
     BandsOption,
@@ -23,7 +25,9 @@ from geosharp.cli.options import (
     ModelOption,
     MsArgument,
     PanArgument,
+    PrecisionOption,
     QuietOption,
+    SaveModelOption,
     SeedOption,
     SensorOption,
     StepsOption,
@@ -38,7 +42,11 @@ from geosharp.cli.options import (
 from geosharp.cli.results import write_report
 
 
-@app.command("fuse", epilog="Example: geosharp fuse pan.tif ms.tif -o sharp.tif --method glp --cog")
+@app.command(
+    "fuse",
+    cls=AdaptingCommand,
+    epilog="Example: geosharp fuse pan.tif ms.tif -o sharp.tif --method glp --cog",
+)
 def fuse_command(
     context: typer.Context,
     pan: PanArgument,
@@ -66,6 +74,8 @@ def fuse_command(
     seed: SeedOption = None,
     consistency: ConsistencyOption = None,
     draws: DrawsOption = None,
+    adapt: AdaptOption = None,
+    save_model: SaveModelOption = None,
     bands: BandsOption = None,
     sensor: SensorOption = None,
     area: AreaOption = None,
@@ -127,6 +137,15 @@ def fuse_command(
     threads: ThreadsOption = None,
     max_memory: MemoryOption = None,
     device: DeviceOption = None,
+    precision: PrecisionOption = None,
+    profile: Annotated[
+        bool,
+        typer.Option(
+            "--profile",
+            help="Tell how long each stage took, and what would make it faster.",
+            rich_help_panel="Performance",
+        ),
+    ] = False,
     log_json: Annotated[
         bool, typer.Option("--log-json", help="Progress and messages as JSON lines on stderr.")
     ] = False,
@@ -169,11 +188,16 @@ def fuse_command(
             max_memory=read_bytes("--max-memory", max_memory),
             calibration=calibration,
             align=align,
-            diffusion=read_diffusion(model, steps, seed, consistency, device, draws),
+            diffusion=read_diffusion(model, steps, seed, consistency, device, draws, precision),
+            adapt=adapt,
+            save_model=save_model,
+            profile=profile,
             progress=progress,
             on_note=terminal.note,
         )
     terminal.fused(result)
+    if result.profile is not None:
+        terminal.profiled(result.profile)
     put(str(result.path))
     if report is not None:
         write_report(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from geosharp.errors import UsageError
 from geosharp.hfreqdiff.models import find_model
-from geosharp.hfreqdiff.settings import Diffusion, check_draws
+from geosharp.hfreqdiff.settings import DEFAULT_MINUTES, Diffusion, check_draws
 
 PanArgument = Annotated[
     str,
@@ -91,7 +93,11 @@ StepsOption = Annotated[
 ]
 SeedOption = Annotated[
     int | None,
-    typer.Option("--seed", help="Of a draw: the same number gives the same result.", rich_help_panel="Model"),
+    typer.Option(
+        "--seed",
+        help="Of a draw, and of --adapt: the same number gives the same result.",
+        rich_help_panel="Model",
+    ),
 ]
 DrawsOption = Annotated[
     int | None,
@@ -114,7 +120,39 @@ ConsistencyOption = Annotated[
 ]
 DeviceOption = Annotated[
     str | None,
-    typer.Option("--device", help="Of hfreqdiff: auto, cpu or cuda.", rich_help_panel="Performance"),
+    typer.Option(
+        "--device",
+        help="Of hfreqdiff: auto, cpu, cuda, or GPUs by their numbers, such as cuda:0,1.",
+        rich_help_panel="Performance",
+    ),
+]
+PrecisionOption = Annotated[
+    str | None,
+    typer.Option(
+        "--precision",
+        help="Of hfreqdiff's network: fp32, or bf16, which GPUs compute faster and rounds more coarsely.",
+        rich_help_panel="Performance",
+    ),
+]
+AdaptOption = Annotated[
+    float | None,
+    typer.Option(
+        "--adapt",
+        metavar="[MINUTES]",
+        help="Let a copy of the model learn from this scene first, and take it if it is better on places "
+        f"kept aside. For about so many minutes of two cores, {DEFAULT_MINUTES:g} without a number; a GPU "
+        "needs less. The result depends on --seed and MINUTES, not on how fast the machine is.",
+        rich_help_panel="Model",
+    ),
+]
+SaveModelOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--save-model",
+        metavar="FILE",
+        help="Keep what --adapt has learnt, if it is better: a safetensors file, which --model takes.",
+        rich_help_panel="Model",
+    ),
 ]
 CalibrationOption = Annotated[
     str,
@@ -183,6 +221,30 @@ QuietOption = Annotated[
 ]
 
 
+class AdaptingCommand(TyperCommand):
+    """Takes --adapt with and without a number."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, give_minutes(args))
+
+
+def give_minutes(args: list[str]) -> list[str]:
+    """The arguments with the default after each --adapt that no number follows."""
+    given = []
+    for argument, following in zip(args, [*args[1:], ""], strict=True):
+        bare = argument == "--adapt" and not _is_number(following)
+        given.append(f"--adapt={DEFAULT_MINUTES:g}" if bare else argument)
+    return given
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def read_diffusion(
     model: str | None,
     steps: int | None = None,
@@ -190,13 +252,14 @@ def read_diffusion(
     consistency: int | None = None,
     device: str | None = None,
     draws: int | None = None,
+    precision: str | None = None,
 ) -> Diffusion | None:
     """The settings that were given, others at their defaults; None where none was.
 
     A model that there is not is refused: the verbs take seconds to load what computes.
     """
     given = {"model": model, "steps": steps, "seed": seed, "consistency": consistency, "device": device}
-    given |= {"draws": draws}
+    given |= {"draws": draws, "precision": precision}
     if draws is not None:
         check_draws(draws)
     given = {name: value for name, value in given.items() if value is not None}

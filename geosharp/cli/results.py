@@ -31,7 +31,7 @@ from geosharp.cli.options import (
 
 if TYPE_CHECKING:
     from geosharp.padm.calibration import Calibration
-    from geosharp.terminal import Terminal
+    from geosharp.terminal.console import Terminal
 
 
 @app.command("report", epilog="Example: geosharp report sharp.tif pan.tif ms.tif -o report.html")
@@ -194,7 +194,7 @@ def evaluate_command(
     diffusion = read_diffusion(model, steps, seed, consistency, device)
     from geosharp.evaluation import evaluate
     from geosharp.raster.output.text import JSON_SUFFIXES, check_text, write_text
-    from geosharp.terminal import format_scores
+    from geosharp.terminal.tables import format_scores
 
     inputs = [pan, *ms, *(fused or []), *([area] if area else [])]
     if json_file is not None:

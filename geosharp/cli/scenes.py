@@ -25,6 +25,7 @@ from geosharp.cli.options import (
     ModelOption,
     MsArgument,
     PanArgument,
+    PrecisionOption,
     QuietOption,
     SeedOption,
     SensorOption,
@@ -67,6 +68,7 @@ def info_command(
     threads: ThreadsOption = None,
     max_memory: MemoryOption = None,
     device: DeviceOption = None,
+    precision: PrecisionOption = None,
     as_json: JsonOption = False,
     verbose: VerboseOption = False,
     quiet: QuietOption = False,
@@ -84,7 +86,7 @@ def info_command(
         show_model(pan, as_json=as_json, flag="PAN")
         return
     from geosharp.preflight import inspect
-    from geosharp.terminal import format_info
+    from geosharp.terminal.tables import format_info
 
     seen = inspect(
         pan,
@@ -98,7 +100,7 @@ def info_command(
         tile=tile,
         threads=threads,
         max_memory=read_bytes("--max-memory", max_memory),
-        diffusion=read_diffusion(model, steps, seed, consistency, device, draws),
+        diffusion=read_diffusion(model, steps, seed, consistency, device, draws, precision),
     )
     if as_json:
         put(json.dumps(seen, indent=2, allow_nan=False))
@@ -152,7 +154,7 @@ def calibrate_command(
     terminal = open_terminal(context, verbose, quiet)
     from geosharp.calibration import check_files, learn_scene, save
     from geosharp.raster.scene import open_scene
-    from geosharp.terminal import format_calibration
+    from geosharp.terminal.tables import format_calibration
 
     check_files(out, plot, overwrite=overwrite, inputs=[pan, *ms])
     scene = open_scene(pan, ms, bands=read_list(bands), sensor=sensor)

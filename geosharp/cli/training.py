@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,7 +21,7 @@ from geosharp.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from geosharp.terminal import Terminal
+    from geosharp.terminal.console import Terminal
     from geosharp.training import TrainResult
     from geosharp.tuning.tune import TrainProgress
 
@@ -30,8 +30,6 @@ _SHOWN = {
     "reduced": ("psnr", "sam", "ergas", "q2n"),
     "full": ("hqnr", "d_lambda", "d_s", "d_rho", "reprojection_ergas"),
 }
-_INTERVAL = 10.0  # seconds between lines of progress
-
 
 ScenesArgument = Annotated[
     list[str],
@@ -69,6 +67,15 @@ KeepOption = Annotated[
 OverwriteOption = Annotated[
     bool, typer.Option("--overwrite", help="Replace an existing OUT.", rich_help_panel="Output")
 ]
+TensorboardOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--tensorboard",
+        metavar="FOLDER",
+        help="Also write loss and scores by step for TensorBoard (pip install 'geosharp\\[tensorboard]').",
+        rich_help_panel="Output",
+    ),
+]
 LogOption = Annotated[bool, typer.Option("--log-json", help="Progress and messages as JSON lines on stderr.")]
 
 
@@ -86,6 +93,7 @@ def train_command(
     align: AlignOption = True,
     keep: KeepOption = False,
     overwrite: OverwriteOption = False,
+    tensorboard: TensorboardOption = None,
     device: DeviceOption = None,
     log_json: LogOption = False,
     verbose: VerboseOption = False,
@@ -103,28 +111,44 @@ def train_command(
     from geosharp.tuning.pairing import find_pairs
 
     try:
-        result = train(
-            scenes[0] if len(scenes) == 1 else find_pairs(scenes)[0],
-            out,
-            base=base,
-            steps=steps,
-            hours=hours,
-            seed=seed,
-            device=device or "auto",
-            bands=read_list(bands),
-            sensor=sensor,
-            align=align,
-            keep=keep,
-            overwrite=overwrite,
-            progress=_show(terminal),
-            on_note=terminal.note,
-        )
+        with _progress(terminal, tensorboard) as progress:
+            result = train(
+                scenes[0] if len(scenes) == 1 else find_pairs(scenes)[0],
+                out,
+                base=base,
+                steps=steps,
+                hours=hours,
+                seed=seed,
+                device=device or "auto",
+                bands=read_list(bands),
+                sensor=sensor,
+                align=align,
+                keep=keep,
+                overwrite=overwrite,
+                progress=progress,
+                on_note=terminal.note,
+            )
     except KeyboardInterrupt:
         if state_beside(out).exists():
             terminal.note(f"what was learnt is in {state_beside(out)}: the same command goes on there")
         raise
     if result.first:
         _conclude(terminal, result)
+
+
+@contextmanager
+def _progress(terminal: Terminal, folder: Path | None) -> Iterator[Callable[[TrainProgress], None]]:
+    """What hears of each step: the terminal, and TensorBoard's files where there is a folder for them."""
+    from geosharp.tuning.scalars import scalars_in
+
+    with scalars_in(folder) as write, terminal.learning() as show:
+
+        def tell(progress: TrainProgress) -> None:
+            for hear in (show, write):
+                if hear is not None:
+                    hear(progress)
+
+        yield tell
 
 
 def _conclude(terminal: Terminal, result: TrainResult) -> None:
@@ -144,29 +168,7 @@ def _conclude(terminal: Terminal, result: TrainResult) -> None:
 
 def format_table(result: TrainResult) -> str:
     """Scores on the places kept aside, a row for each contestant."""
-    from geosharp.terminal import format_protocols
+    from geosharp.terminal.tables import format_protocols
 
     means = ", means over scenes" if len(result.facts.get("scenes", ())) > 1 else ""
     return f"{format_protocols(result.protocols, _SHOWN)}\non places kept aside{means}"
-
-
-def _show(terminal: Terminal) -> Callable[[TrainProgress], None]:
-    """A line every few seconds, and one for each look."""
-    last = time.monotonic()
-
-    def show(p: TrainProgress) -> None:
-        nonlocal last
-        if p.look is None and time.monotonic() - last < _INTERVAL:
-            return
-        last = time.monotonic()
-        of = f" of {p.steps}" if p.steps else ""
-        left = f", {p.seconds / p.step * (p.steps - p.step):.0f} s left" if p.steps else ""
-        text = f"step {p.step}{of}: loss {p.loss:.4f}{left}"
-        facts: dict[str, object] = {"step": p.step, "steps": p.steps, "loss": p.loss, "seconds": p.seconds}
-        if p.look is not None:
-            text += f"; kept aside: {p.look.gain:+.2f} dB over the base, HQNR {p.look.hqnr:.4f}"
-            text += f" ({p.look.base_hqnr:.4f}){', the best so far' if p.look.best else ''}"
-            facts |= {"gain": p.look.gain, "hqnr": p.look.hqnr, "best": p.look.best}
-        terminal.say("progress", text, **facts)
-
-    return show

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from geosharp.engine.clock import DOWNLOAD, UPLOAD, Clock
 from geosharp.engine.patches import PatchReader
 from geosharp.engine.setup import Setup
 from geosharp.engine.stream import Fused
@@ -17,27 +23,48 @@ from geosharp.imaging.classic import Moments, Pair
 from geosharp.imaging.computing import computing
 from geosharp.imaging.radiometry import to_dn
 from geosharp.imaging.resample import Spans
+from geosharp.imaging.transfer import download
 from geosharp.raster.grid import Rect
-from geosharp.raster.pixels import SPREAD, valid_pixels
+from geosharp.raster.pixels import SPREAD, Pixels, valid_pixels
 from geosharp.raster.scene import Patch
+from geosharp.raster.source import Array
 
-# A tile's centred PAN and MS, and its PAN pixels -> (band, row, col) centred DN on the CPU; and, where the
-# method tells it, their standard deviation.
+# A tile's centred PAN and MS, and its PAN pixels -> (band, row, col) centred DN; and, where the method tells
+# it, their standard deviation. All on one device.
 Fuse = Callable[[Pair, Spans], tuple[Tensor, Tensor | None]]
+
+_CPU = torch.device("cpu")
+# PAN pixels a side below which a part of a tile is not cut further, and what its sides are multiples of.
+_LEAST_PART, _PART_STEP = 32, 16
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A method on a device; `fuse` serves any number of threads."""
+
+    fuse: Fuse
+    device: torch.device = _CPU
 
 
 class TensorJob:
-    """A method with its scene-wide constants, see engine.stream.Job. `fuse` serves any number of threads."""
+    """A method with its scene-wide constants, see engine.stream.Job.
 
-    def __init__(self, setup: Setup, moments: Moments, fuse: Fuse) -> None:
+    Computing threads are shared out among the workers. On a GPU each thread has a stream of its own: one
+    tile's copies run while another's arithmetic does.
+    """
+
+    def __init__(self, setup: Setup, moments: Moments, workers: Sequence[Worker]) -> None:
         self._threads = torch.get_num_threads()
         self._scene = setup.scene
         self._plan = setup.plan
         self._pixels = setup.pixels
-        self._fuse = fuse
-        ms_centres, pan_centre = moments.centres
-        self._ms_centres = torch.from_numpy(ms_centres).float()
-        self._pan_centre = torch.tensor([pan_centre], dtype=torch.float32)
+        self._moments = moments
+        self._clock = setup.clock
+        self._workers = itertools.cycle(workers)
+        self._own = threading.local()
+        self._lock = threading.Lock()
+        # Pixels that a device has had room for at once.
+        self._most = setup.plan.tile**2
 
     def open_reader(self) -> PatchReader:
         return PatchReader(self._scene, self._plan.halo)
@@ -54,12 +81,91 @@ class TensorJob:
         if valid is not None and not valid.any():
             return None
         tiles = f"tiles of {self._plan.tile} PAN pixels in {self._plan.threads} threads"
-        with computing(), within_device_memory(tiles):
-            pair = to_pair(patch, self._ms_centres, self._pan_centre)
-            fused, spread = self._fuse(pair, spans(tile))
-            data = to_dn(fused, self._ms_centres, self._pixels.dtype, self._pixels.limits)
+        with computing(), within_device_memory(tiles), self._lane.entered() as lane:
+            with lane.time(UPLOAD):
+                pair = to_pair(patch, *lane.centres)
+            data, deviation = self._compute(lane, pair, tile)
         self._pixels.hide_invalid(data, valid)
-        deviation = None if spread is None else spread.numpy()
         if deviation is not None:
             SPREAD.hide_invalid(deviation, valid)
         return Fused(data, None if valid is None else np.asarray(valid.all(0)), deviation)
+
+    @property
+    def _lane(self) -> _Lane:
+        """The calling thread's."""
+        if not hasattr(self._own, "lane"):
+            with self._lock:
+                self._own.lane = _Lane(next(self._workers), self._moments, self._pixels, self._clock)
+        lane: _Lane = self._own.lane
+        return lane
+
+    def _compute(self, lane: _Lane, pair: Pair, part: Rect) -> tuple[Array, Array | None]:
+        """A part of a tile, in halves where the device has no room for it at once: pixels are the same."""
+        halves = _halve(part)
+        if halves is None or part.area <= self._most:
+            try:
+                return lane.fuse(pair, part)
+            except torch.OutOfMemoryError:
+                if halves is None:
+                    raise
+            torch.cuda.empty_cache()
+            # Other tiles are not to try in vain.
+            self._most = min(self._most, part.area - 1)
+        axis = 1 if halves[0].height < part.height else 2
+        made, spreads = zip(*(self._compute(lane, pair, half) for half in halves), strict=True)
+        spread = None if spreads[0] is None else np.concatenate(spreads, axis)
+        return np.concatenate(made, axis), spread
+
+
+class _Lane:
+    """Where a thread computes: on a device, with constants that lie there."""
+
+    def __init__(self, worker: Worker, moments: Moments, pixels: Pixels, clock: Clock) -> None:
+        self._worker, self._pixels, self._clock = worker, pixels, clock
+        ms_centres, pan_centre = moments.centres
+        self.centres = (
+            torch.from_numpy(ms_centres).float().to(worker.device),
+            torch.tensor([pan_centre], dtype=torch.float32, device=worker.device),
+        )
+
+    @contextmanager
+    def entered(self) -> Iterator[_Lane]:
+        """What is computed meanwhile is queued in this lane's stream."""
+        if self._worker.device.type == "cpu":
+            yield self
+            return
+        with torch.cuda.device(self._worker.device), torch.cuda.stream(self._stream):
+            yield self
+
+    def fuse(self, pair: Pair, part: Rect) -> tuple[Array, Array | None]:
+        fused, spread = self._worker.fuse(pair, spans(part))
+        with self.time(DOWNLOAD):
+            data = to_dn(fused, self.centres[0], self._pixels.dtype, self._pixels.limits)
+            return data, None if spread is None else download(spread)
+
+    def time(self, stage: str) -> AbstractContextManager[None]:
+        return self._clock.time(stage, gpu=self._worker.device.type == "cuda")
+
+    @cached_property
+    def _stream(self) -> torch.cuda.Stream:
+        # The model and what else is shared was copied in the default stream.
+        torch.cuda.synchronize(self._worker.device)
+        return torch.cuda.Stream(self._worker.device)  # type: ignore[no-untyped-call]
+
+
+def _halve(part: Rect) -> tuple[Rect, Rect] | None:
+    """Two parts, cut across the longer side at a multiple of PAN pixels; None where they would be tiny."""
+    down = part.height >= part.width
+    start, length = (part.row, part.height) if down else (part.col, part.width)
+    middle = (start + length // 2) // _PART_STEP * _PART_STEP - start
+    if min(middle, length - middle) < _LEAST_PART:
+        return None
+    if down:
+        return (
+            Rect(part.row, part.col, middle, part.width),
+            Rect(part.row + middle, part.col, length - middle, part.width),
+        )
+    return (
+        Rect(part.row, part.col, part.height, middle),
+        Rect(part.row, part.col + middle, part.height, length - middle),
+    )

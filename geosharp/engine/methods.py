@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,8 +20,10 @@ from geosharp.raster.brovey import check_brovey
 from geosharp.raster.scene import Scene
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
+    from geosharp.hfreqdiff.checkpoint import Model
     from geosharp.imaging.classic import Moments, Optics, Pair
     from geosharp.imaging.degradation import Degradation
     from geosharp.imaging.resample import Spans
@@ -99,7 +102,7 @@ def _find_optics(scene: Scene, degradation: Degradation | None) -> Optics:
 
 
 def _make_injection(setup: Setup, tell: Tell) -> Job:
-    from geosharp.engine.compute import TensorJob
+    from geosharp.engine.compute import TensorJob, Worker
     from geosharp.imaging import classic
 
     moments = _learn_moments(setup, tell)
@@ -109,7 +112,7 @@ def _make_injection(setup: Setup, tell: Tell) -> Job:
     def fuse(pair: Pair, target: Spans) -> tuple[Tensor, None]:
         return classic.inject(pair, injection, optics, target), None
 
-    return TensorJob(setup, moments, fuse)
+    return TensorJob(setup, moments, [Worker(fuse)])
 
 
 def _learn_moments(setup: Setup, tell: Tell) -> Moments:
@@ -153,15 +156,19 @@ def _check_diffusion(scene: Scene, options: Options) -> None:
 
 def _diffusion_facts(options: Options) -> dict[str, object]:
     settings = options.settings
-    drawn = {"seed": settings.seed} if settings.drawn or settings.draws else {}
+    seeded = settings.drawn or settings.draws or options.adapt is not None
+    drawn: dict[str, object] = {"seed": settings.seed} if seeded else {}
     if settings.draws:
         drawn |= {"draws": settings.draws, "draw_steps": settings.draw_steps}
+    if options.adapt is not None:
+        drawn["adapt"] = options.adapt
     return {
         "model": settings.name,
         "model_sha256": options.model.digest,
         "steps": settings.steps,
         **drawn,
         "consistency": settings.consistency,
+        "precision": settings.precision,
         "device": options.device.type,
     }
 
@@ -173,13 +180,17 @@ def _diffusion_rules(scene: Scene, degradation: Degradation | None, options: Opt
 
 
 def _make_diffusion(setup: Setup, tell: Tell) -> Job:
-    from geosharp.engine.compute import TensorJob
+    from geosharp.engine.compute import TensorJob, Worker
     from geosharp.hfreqdiff.sharpen import Sharpener
 
     options, moments = setup.options, _learn_moments(setup, tell)
     optics = _find_optics(setup.scene, setup.degradation)
-    sharpener = Sharpener(options.model, optics, moments, options.settings, options.device)
-    return TensorJob(setup, moments, sharpener.sharpen)
+
+    def employ(device: torch.device, model: Model) -> Worker:
+        time = partial(setup.clock.time, gpu=device.type == "cuda")
+        return Worker(Sharpener(model, optics, moments, options.settings, device, time).sharpen, device)
+
+    return TensorJob(setup, moments, [employ(device, model) for device, model in options.models])
 
 
 _INJECTION = Method(

@@ -20,10 +20,16 @@ from geosharp.raster.scene import Scene
 
 MIN_TILE = 64
 _DEFAULT_TILE = 512
+# A GPU idles between small tiles, and computes their halos.
+_GPU_TILES = (2048, 1024, 512)
+# Threads that keep a GPU at work: one tile's copies run while another is computed.
+_LANES = 2
 _DEFAULT_MEMORY = 2400 * 2**20
 # What Python, rasterio and (for tensors) torch take before the first pixel.
 _BASE = 120 * 2**20
 _TORCH = 300 * 2**20
+# CUDA's libraries and context; not measured yet.
+_CUDA = 1500 * 2**20
 _BLOCK = 512
 _STRIP = 8192
 _THREADS_PER_READER = 4
@@ -38,6 +44,14 @@ class Limits:
     tile: int | None = None
     threads: int | None = None
     max_memory: int | None = None
+
+
+@dataclass(frozen=True)
+class Gpus:
+    """count: of GPUs that tiles are computed on; room: bytes that they may take on each."""
+
+    count: int
+    room: int
 
 
 @dataclass(frozen=True)
@@ -93,21 +107,24 @@ def make_plan(
     tensors: bool = True,
     limits: Limits = _FREE,
     lighter: Mapping[str, SizeRules] = MappingProxyType({}),
+    gpus: Gpus | None = None,
 ) -> Plan:
     """Choose what `limits` leave open; the tile is halved until the estimate is under their `max_memory`.
 
     dtype: the result's; tensors: whether the method computes with torch; lighter: what other methods ask
-    for, by name, to be named where one of them would fit and this one does not.
+    for, by name, to be named where one of them would fit and this one does not; gpus: where tensors are
+    computed, None for the CPU.
     """
-    threads = _check("--threads", limits.threads, 1, "one or more") or available_cores()
-    tile = _check("--tile", limits.tile, MIN_TILE, f"at least {MIN_TILE} PAN pixels") or _DEFAULT_TILE
-    work = _Work(scene, part, rules, dtype, tensors, limits)
-    sizes = work.sizes(tile)
+    threads = _check("--threads", limits.threads, 1, "one or more")
+    threads = threads or (available_cores() if gpus is None else _LANES * gpus.count)
+    tile = _check("--tile", limits.tile, MIN_TILE, f"at least {MIN_TILE} PAN pixels")
+    work = _Work(scene, part, rules, dtype, tensors, limits, gpus)
+    sizes = work.sizes(tile or work.largest(threads))
     if limits.tile is not None:
         sizes = sizes[:1]
     limit = limits.max_memory
     if limit is None:
-        limit = _DEFAULT_MEMORY if limits.tile is None else sys.maxsize
+        limit = sys.maxsize if limits.tile else _DEFAULT_MEMORY + (0 if gpus is None else _CUDA)
     for count in range(threads, 0, -1):
         for size in sizes:
             plan = work.plan(size, count)
@@ -128,6 +145,26 @@ class _Work:
     dtype: str
     tensors: bool
     limits: Limits
+    gpus: Gpus | None
+
+    def largest(self, threads: int) -> int:
+        """The side of a tile where none is asked for."""
+        if self.gpus is None:
+            return _DEFAULT_TILE
+        lanes = math.ceil(threads / self.gpus.count)
+        fitting = (size for size in _GPU_TILES if lanes * self.computing(size) <= self.gpus.room)
+        return next(fitting, _GPU_TILES[-1])
+
+    def computing(self, tile: int) -> int:
+        """Bytes that one thread computes a tile in, on its device."""
+        halo, bands = self.rules.halo, len(self.scene.bands)
+        core, grown = _pixels(self.part.rect, tile, halo)
+        coarse = grown / math.prod(self.scene.relation.ratio)
+        size = np.dtype(self.dtype).itemsize + self.rules.beside
+        work = (
+            4 * (2 * grown + 3 * coarse * bands + 3 * core * bands) if self.tensors else core * bands * size
+        )
+        return int(work + self.rules.work * grown * bands)
 
     def sizes(self, first: int) -> list[int]:
         """Tile sides, each about half of the one before."""
@@ -138,11 +175,30 @@ class _Work:
         return sizes
 
     def plan(self, tile: int, threads: int) -> Plan:
-        area, halo, readers = self.part.rect, self.rules.halo, _readers(self.scene, threads)
+        area, halo, readers = self.part.rect, self.rules.halo, _readers(self.scene, self._hands(threads))
         strip = _strip(self.scene, area, tile)
         cache = _cache(self.scene, tile, halo, strip)
-        needed = _memory(self.scene, area, tile, self.rules, self.dtype, readers, threads, self.tensors)
+        needed = self._held(tile, readers, threads)
         return Plan(self.part, tile, strip, halo, readers, threads, cache + needed, cache, self.limits)
+
+    def _hands(self, threads: int) -> int:
+        """So many of the computer's cores are to be kept at work."""
+        return threads if self.gpus is None else available_cores()
+
+    def _held(self, tile: int, readers: int, threads: int) -> int:
+        """Bytes of the computer's memory, without GDAL's cache."""
+        scene, area, bands = self.scene, self.part.rect, len(self.scene.bands)
+        size_in, size_out = np.dtype(scene.dtype).itemsize, np.dtype(self.dtype).itemsize + self.rules.beside
+        core, grown = _pixels(area, tile, self.rules.halo)
+        coarse = grown / math.prod(scene.relation.ratio)
+        patch = grown * np.dtype(scene.pan.dtype).itemsize + coarse * bands * size_in
+        done = core * bands * size_out
+        ahead = 2 * threads + readers + 1
+        held = area.width * _BLOCK * bands * size_out
+        base = _BASE + (_TORCH if self.tensors else 0)
+        if self.gpus is None:
+            return int(base + ahead * (patch + done) + threads * self.computing(tile) + held)
+        return int(base + _CUDA + ahead * (patch + done) + held)
 
     def refusal(self, sizes: Sequence[int], lighter: Mapping[str, SizeRules]) -> ResourceError:
         """The error where not even one thread with the smallest tile of `sizes` fits: it names what would."""
@@ -218,26 +274,7 @@ def _cache(scene: Scene, tile: int, halo: tuple[int, int], strip: int | None) ->
     return min(max(total, 32 * 2**20), 256 * 2**20)
 
 
-def _memory(
-    scene: Scene,
-    area: Rect,
-    tile: int,
-    rules: SizeRules,
-    dtype: str,
-    readers: int,
-    threads: int,
-    tensors: bool,
-) -> int:
-    halo, bands = rules.halo, len(scene.bands)
-    size_in, size_out = np.dtype(scene.dtype).itemsize, np.dtype(dtype).itemsize + rules.beside
+def _pixels(area: Rect, tile: int, halo: tuple[int, int]) -> tuple[int, int]:
+    """PAN pixels of a tile, without its halo and with it."""
     height, width = min(tile, area.height), min(tile, area.width)
-    core = height * width
-    grown = (height + 2 * halo[0]) * (width + 2 * halo[1])
-    coarse = grown / (scene.relation.ratio[0] * scene.relation.ratio[1])
-    patch = grown * np.dtype(scene.pan.dtype).itemsize + coarse * bands * size_in
-    work = 4 * (2 * grown + 3 * coarse * bands + 3 * core * bands) if tensors else core * bands * size_out
-    work += rules.work * grown * bands
-    done = core * bands * size_out
-    ahead = 2 * threads + readers + 1
-    held = area.width * _BLOCK * bands * size_out
-    return int(_BASE + (_TORCH if tensors else 0) + ahead * (patch + done) + threads * work + held)
+    return height * width, (height + 2 * halo[0]) * (width + 2 * halo[1])

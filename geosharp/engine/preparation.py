@@ -12,7 +12,7 @@ from geosharp.engine.plan import Limits, Plan, make_plan
 from geosharp.engine.setup import Options, Setup
 from geosharp.errors import PairError, UsageError
 from geosharp.hfreqdiff.models import find_model
-from geosharp.hfreqdiff.settings import Diffusion
+from geosharp.hfreqdiff.settings import Diffusion, check_adapt
 from geosharp.raster.area import Area, find_area
 from geosharp.raster.content import fused_pixels
 from geosharp.raster.pixels import Pixels
@@ -40,6 +40,7 @@ def prepare(
     sensor: FilePath | None = None,
     weights: Sequence[float] | None = None,
     diffusion: Diffusion | None = None,
+    adapt: float | None = None,
     area: Place | None = None,
     extent: str = "intersection",
     dtype: str | None = None,
@@ -55,7 +56,7 @@ def prepare(
     _check_choice("--extent", extent, EXTENTS)
     if dtype is not None:
         _check_choice("--dtype", dtype, DTYPES)
-    options = choose_options([DEFAULT_METHOD if method is None else method], weights, diffusion)
+    options = choose_options([DEFAULT_METHOD if method is None else method], weights, diffusion, adapt)
     scene = open_scene(pan, ms, bands=bands, sensor=sensor)
     notes: tuple[str, ...] = ()
     if method is None:
@@ -124,11 +125,17 @@ def _plan(
     lighter = {}
     if how.diffuses and not options.settings.draws:
         lighter = {FALLBACK_METHOD: METHODS[FALLBACK_METHOD].size_rules(scene, degradation, options)}
-    return make_plan(scene, part, rules, pixels.dtype, tensors=how.tensors, limits=limits, lighter=lighter)
+    gpus = options.gpus if how.diffuses else None
+    return make_plan(
+        scene, part, rules, pixels.dtype, tensors=how.tensors, limits=limits, lighter=lighter, gpus=gpus
+    )
 
 
 def choose_options(
-    methods: Sequence[str], weights: Sequence[float] | None = None, diffusion: Diffusion | None = None
+    methods: Sequence[str],
+    weights: Sequence[float] | None = None,
+    diffusion: Diffusion | None = None,
+    adapt: float | None = None,
 ) -> Options:
     """What is asked of methods; what none of them has a use for is refused."""
     for method in methods:
@@ -136,23 +143,28 @@ def choose_options(
     named = ", ".join(methods) or "no method"
     if not isinstance(diffusion, Diffusion | None):
         raise UsageError("diffusion", repr(diffusion), "a geosharp.Diffusion", "write Diffusion(model=...)")
+    if adapt is not None:
+        diffusion = diffusion or Diffusion()
+        check_adapt(adapt, diffusion)
     if diffusion is not None:
         if not any(METHODS[method].diffuses for method in methods):
-            found = f"{named}, with --model, --steps, --seed, --consistency, --uncertainty or --device"
+            found = (
+                f"{named}, with --model, --steps, --seed, --consistency, --uncertainty, --adapt or --device"
+            )
             raise UsageError("--method", found, "hfreqdiff", f"leave these out: of no use for {named}")
         find_model(diffusion.model)
     if weights is not None and not any(METHODS[method].weighted for method in methods):
         taking = ", ".join(name for name, other in METHODS.items() if other.weighted)
         remedy = "leave --weights out: others learn theirs"
         raise UsageError("--weights", f"weights for {named}", f"--method {taking}", remedy)
-    return Options(weights, diffusion)
+    return Options(weights, diffusion, adapt)
 
 
 def preliminary_notes(setup: Setup) -> tuple[str, ...]:
     """What a user should know of a fusion before it begins."""
     scene, pixels = setup.scene, setup.pixels
     theirs, limits = scene.value_range, pixels.limits
-    notes = [*setup.notes, *setup.options.settings.notes, *scene.notes]
+    notes = [*setup.notes, *setup.options.notes, *scene.notes]
     if limits is not None and theirs is None:
         notes.append(
             f"MS is {scene.dtype}: values are rounded to whole numbers and clipped to {pixels.dtype}'s "

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from geosharp.engine.plan import Plan
+from geosharp.engine.clock import STOPPED, Clock
+from geosharp.engine.plan import Gpus, Plan
 from geosharp.hfreqdiff.settings import Diffusion
 from geosharp.raster.pixels import Pixels
 from geosharp.raster.scene import Scene
@@ -22,10 +23,13 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Options:
     """What a user asks of a method but its name, for one run; None leaves it open. weights: of brovey, one a
-    band; diffusion: of hfreqdiff."""
+    band; diffusion: of hfreqdiff; adapt: minutes for which its model is to learn from the scene; adapted: the
+    model that came of it, where that is better."""
 
     weights: Sequence[float] | None = None
     diffusion: Diffusion | None = None
+    adapt: float | None = None
+    adapted: Model | None = None
 
     @property
     def settings(self) -> Diffusion:
@@ -33,11 +37,31 @@ class Options:
         return self.diffusion or Diffusion()
 
     @property
-    def device(self) -> torch.device:
-        """What hfreqdiff computes on."""
-        from geosharp.hfreqdiff.models import find_device
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know of what is asked for."""
+        # Places and patches that are learnt from are drawn, whatever the steps.
+        return self.settings.notes if self.adapt is None else ()
 
-        return find_device(self.settings.device)
+    @cached_property
+    def devices(self) -> tuple[torch.device, ...]:
+        """What hfreqdiff computes on."""
+        from geosharp.hfreqdiff.models import find_devices
+
+        return find_devices(self.settings.device)
+
+    @property
+    def device(self) -> torch.device:
+        """The first of them."""
+        return self.devices[0]
+
+    @property
+    def gpus(self) -> Gpus | None:
+        """Those among them, None on the CPU."""
+        from geosharp.hfreqdiff.models import gpu_room
+
+        if self.device.type == "cpu":
+            return None
+        return Gpus(len(self.devices), min(gpu_room(device) for device in self.devices))
 
     @cached_property
     def model(self) -> Model:
@@ -45,7 +69,17 @@ class Options:
         meantime changes nothing."""
         from geosharp.hfreqdiff.models import open_model
 
+        if self.adapted is not None:
+            return self.adapted
         return open_model(self.settings.model, self.device)
+
+    @cached_property
+    def models(self) -> tuple[tuple[torch.device, Model], ...]:
+        """Of hfreqdiff: its devices, and the model on each."""
+        from geosharp.hfreqdiff.models import copy_model
+
+        first, *others = self.devices
+        return ((first, self.model), *((other, copy_model(self.model, other)) for other in others))
 
 
 @dataclass(frozen=True)
@@ -53,7 +87,7 @@ class Setup:
     """A fusion once all is decided that is global for the scene.
 
     scene: aligned, where the method cares; degradation: what it computes with, by default what the sensor's
-    table states; notes: what a user should know of these choices.
+    table states; notes: what a user should know of these choices; clock: of the work.
     """
 
     scene: Scene
@@ -63,6 +97,7 @@ class Setup:
     options: Options = field(default_factory=Options)
     degradation: Degradation | None = None
     notes: tuple[str, ...] = ()
+    clock: Clock = STOPPED
 
     @property
     def known_degradation(self) -> Degradation:

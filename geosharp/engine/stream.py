@@ -13,8 +13,8 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from geosharp.engine import heap
+from geosharp.engine.clock import COMPUTE, READ, STOPPED, TILES, WAIT_COMPUTE, WAIT_READ, WRITE, Clock
 from geosharp.engine.plan import Plan
-from geosharp.raster.area import Area
 from geosharp.raster.grid import Rect
 
 _TRIM_EVERY = 32  # tiles
@@ -89,6 +89,7 @@ def stream(
     writer: Writer,
     progress: ProgressCallback | None = None,
     beside: Writer | None = None,
+    clock: Clock = STOPPED,
 ) -> int:
     """Run `job` over the tiles of `plan` into `writer`, and its spread into `beside`; the number of tiles
     that held data.
@@ -102,12 +103,21 @@ def stream(
             handles.append(job.open_reader())
             opened.callback(handles[-1].close)
         tally = _Tally(plan.tile_count, plan.area.rect.area, progress)
-        _stream(job, plan, writer, beside, handles, tally)
+        with clock.time(TILES):
+            _stream(job, plan, writer, beside, handles, tally, clock)
+        # What is left to the writer takes time too: overviews, checks, the rename.
+        tally.tell("finish")
         return tally.filled
 
 
 def _stream(
-    job: Job, plan: Plan, writer: Writer, beside: Writer | None, handles: list[Reader], tally: _Tally
+    job: Job,
+    plan: Plan,
+    writer: Writer,
+    beside: Writer | None,
+    handles: list[Reader],
+    tally: _Tally,
+    clock: Clock,
 ) -> None:
     reading = [ThreadPoolExecutor(1, "geosharp-read") for _ in handles]
     computing = ThreadPoolExecutor(plan.threads, "geosharp-compute", job.start_thread)
@@ -116,16 +126,28 @@ def _stream(
 
     def write_next() -> None:
         tile, future = under_way.popleft()
-        fused = future.result()
+        with clock.time(WAIT_COMPUTE):
+            fused = future.result()
         rect = tile.move(-corner.row, -corner.col)
-        if fused is None:
-            for into in filter(None, (writer, beside)):
-                into.skip(rect)
-        else:
-            writer.write(rect, fused.data, fused.valid)
-            if beside is not None and fused.spread is not None:
-                beside.write(rect, fused.spread, fused.valid)
+        with clock.time(WRITE):
+            if fused is None:
+                for into in filter(None, (writer, beside)):
+                    into.skip(rect)
+            else:
+                writer.write(rect, fused.data, fused.valid)
+                if beside is not None and fused.spread is not None:
+                    beside.write(rect, fused.spread, fused.valid)
         tally.count(tile, fused is not None)
+
+    def read(reader: Reader, tile: Rect) -> Any:
+        with clock.time(READ):
+            return None if plan.area.misses(tile) else reader.read(tile)
+
+    def compute(tile: Rect, patch: Future[Any]) -> Fused | None:
+        with clock.time(WAIT_READ):
+            found = patch.result()
+        with clock.time(COMPUTE):
+            return None if found is None else job.compute(tile, found)
 
     try:
         row, col = None, 0
@@ -133,29 +155,18 @@ def _stream(
             row, col = tile.row, col + 1 if tile.row == row else 0
             # Neighbours go to one handle, along a row and from row to row: they share blocks in its cache.
             turn = col // 4 % len(handles)
-            patch = reading[turn].submit(_read, handles[turn], plan.area, tile)
-            under_way.append((tile, computing.submit(_compute, job, tile, patch)))
+            patch = reading[turn].submit(read, handles[turn], tile)
+            under_way.append((tile, computing.submit(compute, tile, patch)))
             if len(under_way) > 2 * plan.threads + len(handles):
                 write_next()
         while under_way:
             write_next()
-        # What is left to the writer takes time too: overviews, checks, the rename.
-        tally.tell("finish")
     finally:
         # First no pool takes up more work, then all are waited for.
         for wait in (False, True):
             for pool in (*reading, computing):
                 pool.shutdown(wait=wait, cancel_futures=True)
         job.end_threads()
-
-
-def _read(reader: Reader, area: Area, tile: Rect) -> Any:
-    return None if area.misses(tile) else reader.read(tile)
-
-
-def _compute(job: Job, tile: Rect, patch: Future[Any]) -> Fused | None:
-    read = patch.result()
-    return None if read is None else job.compute(tile, read)
 
 
 class _Tally:

@@ -5,9 +5,11 @@ torch is imported when a model is read: a wrong name is refused at once.
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 SUFFIX = ".safetensors"
 _PREFIX = "hfreqdiff-"
+# Of a GPU's free memory, and bytes, that tiles are planned for.
+_SHARE_OF_FREE, _MOST_ROOM = 0.7, 7 * 2**30
 # Inside a wheel; in a checkout models/ lies beside the package.
 _PACKAGE = Path(__file__).parents[1]
 _FOLDERS = (_PACKAGE / "models", _PACKAGE.parent / "models")
@@ -80,21 +84,54 @@ def _load(path: Path, state: tuple[int, int, int], device: torch.device) -> Mode
     return load(path, device)
 
 
+def copy_model(model: Model, device: torch.device) -> Model:
+    """The same model on another device."""
+    with within_device_memory("the model"):
+        return replace(model, network=copy.deepcopy(model.network).to(device))
+
+
 def find_device(name: str) -> torch.device:
-    """auto: a GPU where there is one that PyTorch can use."""
+    """The one device of that name, see find_devices."""
+    device, *others = find_devices(name)
+    if others:
+        found, remedy = f"{1 + len(others)} GPUs", "name one; torchrun trains on several"
+        raise UsageError(f"--device {name}", found, "one device", remedy)
+    return device
+
+
+def find_devices(name: str) -> tuple[torch.device, ...]:
+    """auto: a GPU where there is one that PyTorch can use; cuda:0,1: the GPUs of these numbers."""
     import torch
 
     check_device(name)
-    if name == "cuda" and not torch.cuda.is_available():
+    if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
+        return (torch.device("cpu"),)
+    if not torch.cuda.is_available():
         found = "no GPU that PyTorch can use"
         if torch.version.cuda is None:
             found = f"this PyTorch ({torch.__version__}) is built without CUDA"
-        raise ResourceError("--device cuda", found, "a GPU and a CUDA build of PyTorch", "take --device cpu")
-    if name == "cpu" or not torch.cuda.is_available():
-        return torch.device("cpu")
+        needed, remedy = "a GPU and a CUDA build of PyTorch", "take --device cpu"
+        raise ResourceError(f"--device {name}", found, needed, remedy)
     # Its ten bits of mantissa would make results depend on the device.
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
-    return torch.device("cuda")
+    _, _, told = name.partition(":")
+    if not told:
+        return (torch.device("cuda"),)
+    count, numbers = torch.cuda.device_count(), [int(number) for number in told.split(",")]
+    if max(numbers) >= count:
+        found = f"{count} GPUs" if count > 1 else "one GPU"
+        raise ResourceError(
+            f"--device {name}", found, f"numbers from 0 to {count - 1}", "see nvidia-smi for what there is"
+        )
+    return tuple(torch.device("cuda", number) for number in numbers)
+
+
+def gpu_room(device: torch.device) -> int:
+    """Bytes of a GPU's memory that tiles may take: most of what is free, and no more than is of use."""
+    import torch
+
+    free, _ = torch.cuda.mem_get_info(device)
+    return min(int(_SHARE_OF_FREE * free), _MOST_ROOM)
 
 
 @contextmanager

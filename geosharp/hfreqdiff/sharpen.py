@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -12,7 +14,7 @@ from geosharp.hfreqdiff.checkpoint import Model
 from geosharp.hfreqdiff.conditions import CHANNELS, base, conditions, constants_of, describe
 from geosharp.hfreqdiff.diffusion import denoise, multistep, schedule
 from geosharp.hfreqdiff.network import Encoded, HFreqdiff
-from geosharp.hfreqdiff.settings import Diffusion
+from geosharp.hfreqdiff.settings import CONSISTENCY, NETWORK, PRIOR, Diffusion
 from geosharp.hfreqdiff.subbands import BLOCK
 from geosharp.imaging import classic, consistency
 from geosharp.imaging.classic import Moments, Optics, Pair, cut
@@ -24,31 +26,46 @@ from geosharp.imaging.rules import SizeRules
 _COPIES_SHOWN, _COPIES_FEATURES, _COPIES_DRAWN = 4, 6, 10
 
 
+# Counts what is done within to one of settings.STAGES.
+Timer = Callable[[str], AbstractContextManager[None]]
+
+
+def _untimed(stage: str) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
 class Sharpener:
     """Holds what is global for the scene; serves any number of threads."""
 
     def __init__(
-        self, model: Model, optics: Optics, moments: Moments, settings: Diffusion, device: torch.device
+        self,
+        model: Model,
+        optics: Optics,
+        moments: Moments,
+        settings: Diffusion,
+        device: torch.device,
+        time: Timer = _untimed,
     ) -> None:
         self._network, self._sigma_data = model.network, model.header.sigma_data
-        self._optics, self._settings, self._device = optics, settings, device
+        self._optics, self._settings, self._device, self._time = optics, settings, device, time
         constants = constants_of(moments)
         self._described = describe(optics, constants)[None].to(device)
         self._constants = constants.to(device)
 
     def sharpen(self, pair: Pair, target: Spans) -> tuple[Tensor, Tensor | None]:
-        """(band, row, col) centred DN of PAN pixels `target`, undefined where PAN or MS is invalid.
+        """(band, row, col) centred DN of PAN pixels `target`, undefined where PAN or MS is invalid; the pair,
+        and what comes of it, on the model's device.
 
         And, where the settings ask for draws, their spread in DN: their root mean square around the mean.
         """
-        tile = self._expect(_on(self._device, pair), target)
+        tile = self._expect(pair, target)
         draw = self._draw(tile, 0) if self._settings.drawn else None
         if draw is not None and not self._settings.draws:
-            return draw.contiguous().cpu(), None
+            return draw.contiguous(), None
         mean = self._finish(tile, tile.mean)
         fused = mean if draw is None else draw
-        spread = self._spread(tile, mean, draw).cpu() if self._settings.draws else None
-        return fused.contiguous().cpu(), spread
+        spread = self._spread(tile, mean, draw) if self._settings.draws else None
+        return fused.contiguous(), spread
 
     def _expect(self, pair: Pair, target: Spans) -> _Tile:
         """The conditions of a tile, encoded, and its mean before it is made to agree with MS."""
@@ -61,18 +78,28 @@ class Sharpener:
         encoder = self._network.encoder_margin
         encoded_spans = grow(spans, (trunk, trunk))
         seen = grow(encoded_spans, (encoder, encoder))
-        shown = conditions(pair, self._optics, self._constants, seen)[None]
-        encoded = self._network.encode(shown, self._described, padded=False)
+        with self._time(PRIOR):
+            shown = conditions(pair, self._optics, self._constants, seen)[None]
         shape = [span.stop - span.start for span in spans]
-        mean = middle(base(shown), shape) + middle(self._network.mean(encoded), shape)
+        with self._time(NETWORK), self._casting():
+            encoded = self._network.encode(shown, self._described, padded=False)
+            missing = self._network.mean(encoded).float()
+        mean = middle(base(shown), shape) + middle(missing, shape)
         return _Tile(pair, target, spans, encoded, encoded_spans, mean[0])
+
+    def _casting(self) -> AbstractContextManager[object]:
+        """How the network computes; all else is float32."""
+        if self._settings.precision == "fp32":
+            return nullcontext()
+        return torch.autocast(self._device.type, torch.bfloat16)
 
     def _finish(self, tile: _Tile, fused: Tensor) -> Tensor:
         """What is fused in units of the bands, in DN and in agreement with MS."""
-        fused = fused * self._constants.scale[:, None, None]
-        if rounds := self._settings.consistency:
+        fused, rounds = fused * self._constants.scale[:, None, None], self._settings.consistency
+        if not rounds:
+            return cut(fused, tile.spans, tile.target)
+        with self._time(CONSISTENCY):
             return consistency.back_project(fused, tile.spans, tile.pair, self._optics, tile.target, rounds)
-        return cut(fused, tile.spans, tile.target)
 
     def _draw(self, tile: _Tile, number: int) -> Tensor:
         """A result that the truth might be: the mean and a draw around it."""
@@ -82,10 +109,15 @@ class Sharpener:
             self._settings.seed, encoded.count, tile.encoded_spans, number, device=self._device
         )
 
-        def denoiser(x: Tensor, sigma: Tensor) -> Tensor:
-            return denoise(lambda y, level: network.draw(encoded, y, level), x, sigma, sigma_data)
+        def draw(x: Tensor, level: Tensor) -> Tensor:
+            with self._casting():
+                return network.draw(encoded, x, level).float()
 
-        drawn = multistep(denoiser, noise[None], schedule(self._settings.draw_steps, sigma_data))
+        def denoiser(x: Tensor, sigma: Tensor) -> Tensor:
+            return denoise(draw, x, sigma, sigma_data)
+
+        with self._time(NETWORK):
+            drawn = multistep(denoiser, noise[None], schedule(self._settings.draw_steps, sigma_data))
         return self._finish(tile, tile.mean + middle(drawn, tile.mean.shape)[0])
 
     def _spread(self, tile: _Tile, mean: Tensor, first: Tensor | None) -> Tensor:
@@ -99,7 +131,7 @@ class Sharpener:
 
 @dataclass(frozen=True)
 class _Tile:
-    """pair: on the device; mean: (band, row, col) in units of the bands over PAN pixels `spans`, which begin
+    """mean: (band, row, col) in units of the bands over PAN pixels `spans`, which begin
     and end at multiples of BLOCK and reach as far beyond `target` as back-projection needs."""
 
     pair: Pair
@@ -133,12 +165,3 @@ def _align(spans: Spans) -> Spans:
     """The smallest spans around these that begin and end at multiples of BLOCK."""
     rows, cols = (Span(span.start // BLOCK * BLOCK, -(-span.stop // BLOCK) * BLOCK) for span in spans)
     return rows, cols
-
-
-def _on(device: torch.device, pair: Pair) -> Pair:
-    pan_valid, ms_valid = (
-        None if valid is None else valid.to(device) for valid in (pair.pan_valid, pair.ms_valid)
-    )
-    return replace(
-        pair, pan=pair.pan.to(device), ms=pair.ms.to(device), pan_valid=pan_valid, ms_valid=ms_valid
-    )

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from geosharp.engine.compute import Fuse, TensorJob
+from geosharp.engine.compute import TensorJob, Worker
 from geosharp.engine.plan import Plan
 from geosharp.engine.setup import Setup
 from geosharp.hfreqdiff.checkpoint import Header, Model
@@ -41,16 +41,16 @@ _BORDER = 2
 _MEAN = Diffusion(device="cpu")
 
 # Optics and moments of a scene -> what fuses its tiles, and what that needs around them.
-Contestant = Callable[[Optics, Moments], tuple[Fuse, SizeRules]]
+Contestant = Callable[[Optics, Moments], tuple[Worker, SizeRules]]
 
 
 def network_contestant(network: HFreqdiff, device: torch.device) -> Contestant:
     """The mean, as `fuse` makes it."""
     model = Model(network, Header(network.architecture, None, {}), "")
 
-    def enter(optics: Optics, moments: Moments) -> tuple[Fuse, SizeRules]:
+    def enter(optics: Optics, moments: Moments) -> tuple[Worker, SizeRules]:
         sharpener = Sharpener(model, optics, moments, _MEAN, device)
-        return sharpener.sharpen, size_rules(network, optics, _MEAN)
+        return Worker(sharpener.sharpen, device), size_rules(network, optics, _MEAN)
 
     return enter
 
@@ -58,13 +58,13 @@ def network_contestant(network: HFreqdiff, device: torch.device) -> Contestant:
 def classic_contestant(method: str) -> Contestant:
     """One of CLASSICAL."""
 
-    def enter(optics: Optics, moments: Moments) -> tuple[Fuse, SizeRules]:
+    def enter(optics: Optics, moments: Moments) -> tuple[Worker, SizeRules]:
         injection = classic.METHODS[method](moments)
 
         def fuse(pair: Pair, target: Spans) -> tuple[Tensor, None]:
             return classic.inject(pair, injection, optics, target), None
 
-        return fuse, classic.size_rules(optics)
+        return Worker(fuse), classic.size_rules(optics)
 
     return enter
 
@@ -151,12 +151,12 @@ def _fuse(
     scene: Scene, optics: Optics, moments: Moments, contestant: Contestant, places: Sequence[Rect]
 ) -> Iterator[Read]:
     """Each place fused as a tile."""
-    fuse, rules = contestant(optics, moments)
+    worker, rules = contestant(optics, moments)
     area = Area(scene.area)
     pixels = fused_pixels(scene, area, None)
     side = max((max(place.shape) for place in places), default=1)
     plan = Plan(area, side, None, rules.halo, readers=1, threads=1, memory=0, cache=0)
-    job = TensorJob(Setup(scene, "", pixels, plan), moments, fuse)
+    job = TensorJob(Setup(scene, "", pixels, plan), moments, [worker])
     handle = job.open_reader()
     try:
         for place in places:

@@ -41,7 +41,7 @@ class Learner:
         self.running = {name: value.clone() for name, value in self.network.state_dict().items()}
         self._recipe, self._device, self._processes = recipe, device, processes
         for name, parameter in self.network.named_parameters():
-            parameter.requires_grad_(not ("draw" in name or "noise" in name))
+            parameter.requires_grad_(learns(name))
         self._learnt = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
         # There from the start: a process may have no part in a batch.
         self._gradients = [torch.zeros_like(parameter) for parameter in self._learnt]
@@ -136,6 +136,11 @@ class Learner:
         for name, value in self.network.state_dict().items():
             self.running[name].lerp_(value, weight)
         self.moving = False
+
+
+def learns(name: str) -> bool:
+    """Whether the parameter of that name does; what draws stays as it is."""
+    return not ("draw" in name or "noise" in name)
 
 
 def charbonnier(error: Tensor) -> Tensor:

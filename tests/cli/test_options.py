@@ -6,7 +6,14 @@ from typing import get_args
 
 import pytest
 
-from geosharp.cli.options import MethodOption, read_bytes, read_diffusion, read_list, read_numbers
+from geosharp.cli.options import (
+    MethodOption,
+    give_minutes,
+    read_bytes,
+    read_diffusion,
+    read_list,
+    read_numbers,
+)
 from geosharp.engine.methods import DEFAULT_METHOD, FALLBACK_METHOD, METHODS
 from geosharp.errors import UsageError
 from geosharp.hfreqdiff.settings import Diffusion
@@ -23,6 +30,22 @@ def test_the_methods_in_the_help_are_the_methods() -> None:
 )
 def test_sizes_are_read_with_their_unit(text: str | None, size: int | None) -> None:
     assert read_bytes("--max-memory", text) == size
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("pan ms -o out --adapt", "pan ms -o out --adapt=2"),
+        ("--adapt pan ms -o out", "--adapt=2 pan ms -o out"),
+        ("pan ms --adapt -o out", "pan ms --adapt=2 -o out"),
+        ("pan ms --adapt 3 -o out", "pan ms --adapt 3 -o out"),
+        ("pan ms --adapt=0.5 -o out", "pan ms --adapt=0.5 -o out"),
+        ("pan ms --adapt -1", "pan ms --adapt -1"),
+        ("pan ms", "pan ms"),
+    ],
+)
+def test_adapt_goes_with_and_without_minutes(given: str, meant: str) -> None:
+    assert give_minutes(given.split()) == meant.split()
 
 
 @pytest.mark.parametrize("text", ["", "G", "-1", "0", "lots", "nan", "inf", "1e999"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from geosharp.cli.training import format_table
 from geosharp.errors import UsageError
 from geosharp.quality.scores import METRICS
 from geosharp.training import TrainResult, state_beside
+from geosharp.tuning import scalars
 from geosharp.tuning.judge import BASE, TUNED
 from geosharp.tuning.tune import Look, TrainProgress
 
@@ -79,7 +81,44 @@ def test_scores_and_verdict_and_path_go_to_stdout_and_the_rest_to_stderr(
     (row,) = (line for line in lines if line.split()[:1] == [TUNED] and "31.50" in line)
     assert "31.50*" in row
     assert "a note" in done.stderr
-    assert "step 15 of 30: loss 0.1234, 3 s left; kept aside: +0.25 dB over the base" in done.stderr
+    look = "places kept aside: +0.25 dB over the base, HQNR 0.9100 (base 0.9000): taken"
+    assert f"step 15 of 30, loss 0.1234, 3 s left; {look}" in done.stderr.splitlines()
+
+
+def test_tensorboard_hears_of_the_same_steps(
+    asked: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[tuple[str, float, int]] = []
+
+    class Writer:
+        def add_scalar(self, name: str, value: float, step: int) -> None:
+            written.append((name, value, step))
+
+        def flush(self) -> None: ...
+        def close(self) -> None: ...
+
+    monkeypatch.setattr(scalars, "find_writer", lambda: lambda folder, step: Writer())
+    folder = tmp_path / "curves"
+    done = run("p", "m", "-o", tmp_path / "m.safetensors", "--tensorboard", folder)
+    assert done.exit_code == 0
+    assert folder.is_dir()
+    assert ("loss", 0.1234, 15) in written
+    assert "step 15 of 30" in done.stderr
+
+
+def test_tensorboard_that_is_not_installed_is_told_before_any_work(
+    asked: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    for name in [name for name in sys.modules if name.startswith("torch.utils.tensorboard")]:
+        monkeypatch.delitem(sys.modules, name)
+    done = run("p", "m", "-o", tmp_path / "m.safetensors", "--tensorboard", tmp_path / "curves")
+    assert done.exit_code == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("geosharp: --tensorboard: ")
+    assert "pip install 'geosharp[tensorboard]'" in line
+    assert "scenes" not in asked
+    assert not list(tmp_path.iterdir())
 
 
 def test_scores_show_their_directions_and_units_in_80_columns() -> None:

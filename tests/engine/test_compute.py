@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,16 @@ from rasterio.transform import from_origin
 from shapely.geometry import Point
 
 from geosharp.engine import methods
-from geosharp.engine.compute import TensorJob
+from geosharp.engine.compute import Fuse, TensorJob, Worker
 from geosharp.engine.plan import Limits, make_plan
 from geosharp.engine.setup import Options, Setup
+from geosharp.engine.tensors import optics_of
 from geosharp.errors import ResourceError
 from geosharp.imaging import classic
+from geosharp.imaging.classic import Pair
+from geosharp.imaging.resample import Spans
 from geosharp.imaging.rules import SizeRules
+from geosharp.padm.table import table_degradation
 from geosharp.raster.area import Area
 from geosharp.raster.grid import Rect
 from geosharp.raster.pixels import Pixels
@@ -240,7 +245,7 @@ def test_want_of_memory_is_told_by_whose_it_is(
         raise error
 
     plan = make_plan(odd, Area(odd.area), SizeRules(1, (8, 8)), "float32", limits=Limits(128, 2))
-    job = TensorJob(Setup(odd, "glp", Pixels("float32", None, None), plan), moments_of(odd), fail)
+    job = TensorJob(Setup(odd, "glp", Pixels("float32", None, None), plan), moments_of(odd), [Worker(fail)])
     reader = job.open_reader()
     tile = Rect(128, 64, 64, 64)
     patch = reader.read(tile)
@@ -251,6 +256,75 @@ def test_want_of_memory_is_told_by_whose_it_is(
     if isinstance(caught.value, ResourceError):
         assert "128 PAN pixels in 2 threads" in caught.value.found
         assert caught.value.remedy == "give a smaller --tile or fewer --threads, or take --device cpu"
+
+
+@pytest.fixture
+def glp(odd: Scene) -> tuple[Setup, Fuse]:
+    """glp on the odd scene in tiles of 256, and what fuses them."""
+    plan = make_plan(odd, Area(odd.area), SizeRules(1, (48, 48)), "float32", limits=Limits(256, 2))
+    setup = Setup(odd, "glp", Pixels("float32", None, None), plan)
+    injection = classic.METHODS["glp"](moments_of(odd))
+    optics = optics_of(odd, table_degradation(odd))
+    return setup, lambda pair, target: (classic.inject(pair, injection, optics, target), None)
+
+
+def compute_tile(job: TensorJob, tile: Rect) -> np.ndarray:
+    reader = job.open_reader()
+    patch = reader.read(tile)
+    reader.close()
+    assert patch is not None
+    fused = job.compute(tile, patch)
+    assert fused is not None
+    return fused.data
+
+
+def test_a_tile_that_a_device_has_no_room_for_is_fused_in_parts_of_the_same_pixels(
+    odd: Scene, glp: tuple[Setup, Fuse]
+) -> None:
+    setup, fuse = glp
+    tried: list[tuple[int, int]] = []
+
+    def fuse_little(pair: Pair, target: Spans) -> tuple[torch.Tensor, None]:
+        tried.append((target[0].stop - target[0].start, target[1].stop - target[1].start))
+        if tried[-1][0] * tried[-1][1] > 70 * 100:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return fuse(pair, target)[0], None
+
+    tile, moments = Rect(16, 64, 256, 256), moments_of(odd)
+    whole = compute_tile(TensorJob(setup, moments, [Worker(fuse)]), tile)
+    job = TensorJob(setup, moments, [Worker(fuse_little)])
+    np.testing.assert_array_equal(compute_tile(job, tile).view(np.uint32), whole.view(np.uint32))
+    assert tried[:3] == [(256, 256), (128, 256), (128, 128)]
+    assert len(tried) > 3
+    tried.clear()
+    np.testing.assert_array_equal(compute_tile(job, tile).view(np.uint32), whole.view(np.uint32))
+    assert all(rows * cols <= 70 * 100 for rows, cols in tried)  # Once told is enough.
+
+
+def test_threads_are_shared_out_among_the_workers(odd: Scene, glp: tuple[Setup, Fuse]) -> None:
+    setup, fuse = glp
+    by_worker: dict[int, set[int]] = {0: set(), 1: set()}
+
+    def worker(number: int) -> Worker:
+        def noting(pair: Pair, target: Spans) -> tuple[torch.Tensor, torch.Tensor | None]:
+            by_worker[number].add(threading.get_ident())
+            return fuse(pair, target)
+
+        return Worker(noting)
+
+    job, tile = TensorJob(setup, moments_of(odd), [worker(0), worker(1)]), Rect(0, 0, 64, 64)
+    together = threading.Barrier(4)
+
+    def compute(_: int) -> np.ndarray:
+        together.wait(10)
+        return compute_tile(job, tile)
+
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(compute, range(4)))
+    assert [len(threads) for threads in by_worker.values()] == [2, 2]
+    assert by_worker[0].isdisjoint(by_worker[1])
+    for each in made[1:]:
+        np.testing.assert_array_equal(each, made[0])
 
 
 def test_torchs_threads_are_those_of_before(odd: Scene) -> None:

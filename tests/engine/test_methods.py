@@ -134,6 +134,7 @@ def test_facts_are_what_decides_the_pixels(model: Path) -> None:
         "model_sha256": load(model).digest,
         "steps": 1,
         "consistency": 2,
+        "precision": "fp32",
         "device": "cpu",
     }
     drawn = METHODS["hfreqdiff"].facts(diffusion(model, steps=4, seed=3, consistency=2, device="cpu"))

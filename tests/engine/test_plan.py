@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from geosharp.engine.plan import MIN_TILE, Limits, Plan, available_cores, make_plan
+from geosharp.engine.plan import MIN_TILE, Gpus, Limits, Plan, available_cores, make_plan
 from geosharp.errors import ResourceError, UsageError
 from geosharp.imaging.rules import SizeRules
 from geosharp.raster.area import Area
@@ -224,3 +224,21 @@ def test_running_out_of_memory_says_what_to_change(scene: Scene) -> None:
         raise MemoryError
     assert "512 PAN pixels in 2 threads" in refusal.value.found
     assert "--max-memory" in refusal.value.remedy
+
+
+def test_a_gpu_takes_larger_tiles_as_far_as_it_has_room_and_none_of_the_computers_memory(
+    scene: Scene,
+) -> None:
+    def on(gpus: Gpus | None, **asked: int) -> Plan:
+        return make_plan(scene, AREA, HUNGRY, "uint16", limits=Limits(**asked), gpus=gpus)
+
+    ample, scarce = on(Gpus(1, 64_000 * MB)), on(Gpus(1, 1))
+    assert (ample.tile, ample.threads) == (2048, 2)
+    assert (scarce.tile, scarce.threads) == (512, 2)
+    # Twice the threads on one GPU leave half the room to each; on two GPUs they do not.
+    within = 2 * 400 * 4 * (2048 + 254) ** 2 * 11 // 10
+    assert [on(Gpus(1, within), threads=count).tile for count in (2, 4)] == [2048, 1024]
+    both = on(Gpus(2, within))
+    assert (both.tile, both.threads) == (2048, 4)
+    assert on(Gpus(1, 1), tile=320).tile == 320
+    assert ample.memory < on(None, tile=2048, threads=2).memory / 4

@@ -10,7 +10,9 @@ import torch
 from geosharp.errors import InputError, ResourceError, UsageError
 from geosharp.hfreqdiff import models
 from geosharp.hfreqdiff.models import (
+    copy_model,
     find_device,
+    find_devices,
     find_model,
     open_model,
     shipped_models,
@@ -160,7 +162,7 @@ def test_one_name_in_two_folders_is_two_models(tmp_path: Path, monkeypatch: pyte
 def test_without_a_gpu_cuda_is_refused_by_name_and_auto_is_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert find_device("auto") == find_device("cpu") == CPU
-    with pytest.raises(UsageError, match=r"^--device: 'gpu'; needed: one of auto"):
+    with pytest.raises(UsageError, match=r"^--device: 'gpu'; needed: auto, cpu, cuda"):
         find_device("gpu")
     for built_for, found in ((None, "built without CUDA"), ("12.8", "no GPU that PyTorch can use")):
         monkeypatch.setattr(torch.version, "cuda", built_for)
@@ -172,6 +174,28 @@ def test_without_a_gpu_cuda_is_refused_by_name_and_auto_is_the_cpu(monkeypatch: 
 def test_a_gpu_is_taken_unless_the_cpu_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert [find_device(name).type for name in ("auto", "cuda", "cpu")] == ["cuda", "cuda", "cpu"]
+
+
+def test_gpus_go_by_their_numbers_and_those_that_are_not_there_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert [str(device) for device in find_devices("cuda:1,0")] == ["cuda:1", "cuda:0"]
+    assert str(find_device("cuda:1")) == "cuda:1"
+    with pytest.raises(ResourceError, match=r"^--device cuda:0,2: 2 GPUs; needed: numbers from 0 to 1"):
+        find_devices("cuda:0,2")
+    with pytest.raises(UsageError, match=r"^--device cuda:0,1: 2 GPUs; needed: one device.*torchrun"):
+        find_device("cuda:0,1")
+
+
+def test_a_copy_of_a_model_has_weights_of_its_own() -> None:
+    model = open_model("base", CPU)
+    copied = copy_model(model, CPU)
+    assert copied.digest == model.digest
+    for mine, theirs in zip(copied.network.parameters(), model.network.parameters(), strict=True):
+        assert torch.equal(mine, theirs)
+        assert mine.data_ptr() != theirs.data_ptr()
 
 
 def test_a_gpu_without_room_for_the_model_is_told_by_its_memory(

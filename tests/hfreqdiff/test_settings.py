@@ -12,6 +12,7 @@ from geosharp.hfreqdiff.settings import (
     MOST_CONSISTENCY,
     MOST_DRAWS,
     MOST_STEPS,
+    PRECISIONS,
     Diffusion,
 )
 
@@ -31,6 +32,11 @@ from geosharp.hfreqdiff.settings import (
         ({"draws": -2}, "--draws: -2"),
         ({"draws": MOST_DRAWS + 1}, "--draws: 257"),
         ({"device": "tpu"}, "--device: 'tpu'"),
+        ({"device": "cuda:"}, "--device: 'cuda:'"),
+        ({"device": "cuda:0,"}, "--device: 'cuda:0,'"),
+        ({"device": "cpu:0"}, "--device: 'cpu:0'"),
+        ({"device": None}, "--device: None"),
+        ({"precision": "fp16"}, "--precision: 'fp16'"),
         ({"model": ""}, "--model: ''"),
         ({"model": None}, "--model: None"),
     ],
@@ -43,7 +49,9 @@ def test_what_cannot_be_is_refused_by_its_flag(given: dict[str, Any], flag: str)
 
 
 def test_what_can_be_is_taken() -> None:
-    for device in DEVICES:
+    for precision in PRECISIONS:
+        assert Diffusion(precision=precision).precision == precision
+    for device in (*DEVICES, "cuda:3,1,2"):
         Diffusion(steps=MOST_STEPS, seed=2**63 - 1, consistency=MOST_CONSISTENCY, device=device)
     made = [Diffusion(steps=steps) for steps in (1, 2)]
     assert [(each.drawn, each.draw_steps) for each in made] == [(False, DRAW_STEPS), (True, 2)]

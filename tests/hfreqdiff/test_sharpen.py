@@ -291,3 +291,17 @@ def test_halo_and_tiles_are_what_network_conditions_and_rounds_ask_for() -> None
     one_round = of["one round"].halo[0] - network.mean_margin
     assert of["mean and its uncertainty"].halo[0] == one_round + uncertain
     assert all(one > mean for one, mean in zip(of["one round"].halo, of["mean"].halo, strict=True))
+
+
+@pytest.mark.parametrize("way", ["mean", "two rounds of a draw"])
+def test_bf16_is_the_networks_alone_and_near(way: str) -> None:
+    optics, target = make_optics(4.0, (0.5, -0.5), ((0.3, 0.25), (0.05, 0.3))), (Span(40, 56), Span(40, 56))
+    settings = Diffusion(**WAYS[way])  # type: ignore[arg-type]
+    exact, halo = make_sharpener(optics, settings)
+    half, _ = make_sharpener(optics, replace(settings, precision="bf16"))
+    with torch.inference_mode():
+        pair = make_noise(grow(target, halo, 10), optics)
+        one, two = (sharpener.sharpen(pair, target)[0] for sharpener in (exact, half))
+    assert two.dtype == torch.float32
+    difference = (two - one).abs().max() / one.std()
+    assert 0 < difference < 0.05

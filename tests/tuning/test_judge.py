@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from geosharp.engine.compute import Fuse
+from geosharp.engine.compute import Worker
 from geosharp.engine.setup import Options
 from geosharp.hfreqdiff.settings import Diffusion
 from geosharp.imaging.classic import Moments, Optics, Pair
@@ -41,11 +41,11 @@ CPU = torch.device("cpu")
 def constant(value: float) -> Contestant:
     """Whatever the scene, so many DN about its bands' means."""
 
-    def enter(optics: Optics, moments: Moments) -> tuple[Fuse, SizeRules]:
+    def enter(optics: Optics, moments: Moments) -> tuple[Worker, SizeRules]:
         def fuse(pair: Pair, target: Spans) -> tuple[torch.Tensor, None]:
             return torch.full((len(pair.ms), *(span.stop - span.start for span in target)), value), None
 
-        return fuse, SizeRules(1, (0, 0))
+        return Worker(fuse), SizeRules(1, (0, 0))
 
     return enter
 
@@ -84,13 +84,13 @@ def test_who_injects_detail_is_closer_to_the_truth_than_who_does_not(ground: Gro
 def test_nothing_but_what_is_kept_aside_is_fused(ground: Ground) -> None:
     seen: list[Rect] = []
 
-    def enter(optics: Optics, moments: Moments) -> tuple[Fuse, SizeRules]:
+    def enter(optics: Optics, moments: Moments) -> tuple[Worker, SizeRules]:
         def fuse(pair: Pair, target: Spans) -> tuple[torch.Tensor, None]:
             rows, cols = target
             seen.append(Rect(rows.start, cols.start, rows.stop - rows.start, cols.stop - cols.start))
             return torch.zeros(len(pair.ms), *seen[-1].shape), None
 
-        return fuse, SizeRules(1, (0, 0))
+        return Worker(fuse), SizeRules(1, (0, 0))
 
     judge([ground], enter)
     coarse, full = seen

@@ -42,6 +42,8 @@ def read_lineage(tags: Mapping[str, str]) -> Lineage:
     shown = {key: value for key, value in parameters.items() if key not in _ELSEWHERE}
     if calibration := _read_json(own.pop("calibration", "")):
         shown["calibration"] = _tell_calibration(calibration)
+    if adaptation := _read_json(own.pop("adaptation", "")):
+        shown["adaptation"] = str(adaptation.get("verdict", "unknown"))
     return Lineage(
         method=own.pop("method", "") or "unknown",
         bands=_read_bands(parameters.get("bands")),

@@ -92,6 +92,13 @@ def test_a_calibration_that_is_no_json_is_left_out() -> None:
     assert lineage.parameters == lineage.facts == ()
 
 
+def test_what_came_of_an_adaptation_is_told_by_its_verdict() -> None:
+    told = {"steps": 30, "better": True, "verdict": "better than the base: use it (+0.50 dB)"}
+    lineage = read_lineage({"GEOSHARP_ADAPTATION": json.dumps(told)})
+    assert [(fact.label, fact.value) for fact in lineage.parameters] == [("Adaptation", told["verdict"])]
+    assert lineage.facts == ()
+
+
 @pytest.mark.parametrize("folder", ["/home/someone/", "C:\\someone\\", "/vsizip//home/a.zip/", ""])
 def test_no_folder_is_shown(folder: str) -> None:
     files = {"pan": f"{folder}p.tif", "ms": [f"{folder}a.tif", "b.tif"], "area": f"{folder}field.json"}

@@ -1,172 +1,26 @@
-"""What the command line shows on stderr: progress, notes, scores; and how findings read as text."""
+"""How findings read as text: scores, calibrations, what a pair is, and where the time went."""
 
 from __future__ import annotations
 
-import contextlib
 import io
-import json
-import logging
-import sys
-import time
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bars
 from rich.table import Table
 from rich.text import Text
 
-from geosharp.errors import GeosharpError
+from geosharp.engine.clock import COMPUTE, PARTS
 from geosharp.quality.scores import METRICS, Metric, find_best, format_value
 
 if TYPE_CHECKING:
-    from geosharp.demo import DemoResult
-    from geosharp.engine.stream import Progress, ProgressCallback
+    from geosharp.engine.clock import Profile
     from geosharp.evaluation import Evaluation
-    from geosharp.fusion import FuseResult
     from geosharp.padm.calibration import Calibration
     from geosharp.raster.scene import Scene
 
 _PIPE_WIDTH = 160  # columns of a table in a pipe
-_PLAIN_INTERVAL = 5.0  # seconds between lines in a pipe
-
-
-class Terminal:
-    """stderr as the user wants it: a bar, plain lines in a pipe, JSON lines, or silence."""
-
-    def __init__(self, *, quiet: bool, log_json: bool) -> None:
-        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
-        self._quiet = quiet
-        self._json = log_json
-
-    def say(self, kind: str, text: str, **facts: Any) -> None:
-        """One message; `facts` go into its JSON form alone."""
-        if self._quiet:
-            return
-        self._put(json.dumps({"event": kind, "message": text, **facts}) if self._json else text)
-
-    def _put(self, text: str) -> None:
-        """One line, where anybody hears it: messages that are lost decide nothing."""
-        with contextlib.suppress(OSError, ValueError):
-            if self._json:
-                sys.stderr.write(text + "\n")
-            else:
-                self._console.print(text, markup=False)
-
-    def note(self, text: str) -> None:
-        """Something that a user should know of the scene."""
-        self.say("note", text if self._json else f"note: {text}")
-
-    def fail(self, error: GeosharpError) -> None:
-        """The error that ends the run, told even where it is quiet."""
-        if not self._json:
-            self._put(f"geosharp: {error}")
-            return
-        parts = {name: str(getattr(error, name)) for name in ("subject", "found", "needed", "remedy")}
-        event = {"event": "error", "message": str(error), **parts, "exit_code": error.exit_code}
-        self._put(json.dumps(event))
-
-    def interrupted(self) -> None:
-        """The end by Ctrl-C, told even where it is quiet."""
-        text = "interrupted; the output is whole or not there"
-        event = {"event": "error", "message": text, "exit_code": 130}
-        self._put(json.dumps(event) if self._json else f"geosharp: {text}")
-
-    @contextmanager
-    def logged(self, *, shown: bool) -> Iterator[None]:
-        """What geosharp and GDAL log is shown for as long as the context lasts, or not shown."""
-        loggers = [logging.getLogger(name) for name in ("geosharp", "rasterio")]
-        before = [(logger.level, logger.propagate) for logger in loggers]
-        handler = _LogHandler(self) if shown else logging.NullHandler()
-        for logger in loggers:
-            logger.addHandler(handler)
-            logger.propagate = False
-            if shown:
-                logger.setLevel(logging.INFO)
-        try:
-            yield
-        finally:
-            for logger, (level, propagate) in zip(loggers, before, strict=True):
-                logger.removeHandler(handler)
-                logger.setLevel(level)
-                logger.propagate = propagate
-
-    def fused(self, result: FuseResult) -> None:
-        height, width = result.grid.shape
-        rate = _format_rate(height * width, result.seconds)
-        self.say(
-            "done",
-            f"{result.method}: {width} x {height} pixels in {result.seconds:.1f} s ({rate})",
-            path=str(result.path),
-            seconds=round(result.seconds, 3),
-            tiles=result.tiles,
-        )
-
-    def demonstrated(self, result: DemoResult) -> None:
-        table = Table(title="against the known truth", title_justify="left")
-        for heading in ("", "PSNR dB", "SAM deg", "ERGAS"):
-            table.add_column(heading, justify="left" if not heading else "right")
-        for name, score in result.scores.items():
-            table.add_row(name, f"{score.psnr:.2f}", f"{score.sam:.2f}", f"{score.ergas:.2f}")
-        if self._quiet:
-            return
-        with contextlib.suppress(OSError):
-            self._console.print(table)
-        self._put(f"result:       {result.fused}\nbefore/after: {result.picture}")
-        self._put(f"again:        geosharp fuse {result.pan} {result.ms} -o sharp.tif")
-
-    @contextmanager
-    def progress(self) -> Iterator[ProgressCallback | None]:
-        """A callback that shows progress for as long as the context lasts."""
-        if self._quiet:
-            yield None
-        elif self._json:
-            yield self._tell_json
-        elif not self._console.is_terminal:
-            yield _plain_lines(self._put)
-        else:
-            columns = (
-                TextColumn("{task.description}"),
-                BarColumn(),
-                TextColumn("{task.percentage:>3.0f}%  {task.fields[rate]}"),
-                TimeRemainingColumn(),
-            )
-            with Bars(*columns, console=self._console, transient=True) as bars:
-                task = bars.add_task("fuse", rate="")
-
-                def show(p: Progress) -> None:
-                    bars.update(
-                        task, description=p.stage, total=p.total_pixels, completed=p.pixels, rate=_rate(p)
-                    )
-
-                yield show
-
-    def _tell_json(self, p: Progress) -> None:
-        self.say(
-            "progress",
-            f"{p.pixels / p.total_pixels:.0%}",
-            stage=p.stage,
-            tiles=p.tiles,
-            total_tiles=p.total_tiles,
-            pixels=p.pixels,
-            total_pixels=p.total_pixels,
-            seconds=round(p.seconds, 3),
-        )
-
-
-class _LogHandler(logging.Handler):
-    """Log records as the terminal's messages."""
-
-    def __init__(self, terminal: Terminal) -> None:
-        super().__init__()
-        self._terminal = terminal
-
-    def emit(self, record: logging.LogRecord) -> None:
-        source = record.name.split(".")[0]
-        self._terminal.say("log", f"{source}: {record.getMessage()}", level=record.levelname)
 
 
 def format_scores(evaluation: Evaluation) -> str:
@@ -307,26 +161,21 @@ def _file_line(file: dict[str, Any]) -> str:
     return f"{file['file']}: {size}, {file['dtype']}{declared}{bits}, {nodata}, {crs}{pixel}"
 
 
-def _rate(p: Progress) -> str:
-    """What is learnt from a sample has none."""
-    return _format_rate(p.pixels, p.seconds) if p.stage != "calibrate" else ""
-
-
-def _format_rate(pixels: int, seconds: float) -> str:
-    rate = pixels / 1e6 / max(seconds, 1e-9)
-    return f"{rate:.1f} MPix/s" if rate >= 1 else f"{rate:.2f} MPix/s"
-
-
-def _plain_lines(put: Callable[[str], None]) -> ProgressCallback:
-    last = time.monotonic()
-
-    def show(p: Progress) -> None:
-        nonlocal last
-        if time.monotonic() - last < _PLAIN_INTERVAL:
-            return
-        last = time.monotonic()
-        left = p.seconds / p.pixels * (p.total_pixels - p.pixels) if p.pixels else 0.0
-        parts = f"{p.pixels / p.total_pixels:.0%}", _rate(p), f"{left:.0f} s left"
-        put(f"{p.stage}: {', '.join(part for part in parts if part)}")
-
-    return show
+def format_profile(profile: Profile) -> str:
+    """Seconds of each stage over all threads, its share of the time of tiles, and what is the bound."""
+    shares = profile.shares
+    lines = [f"{'stage':<20} {'seconds':>8}  at work"]
+    for stage, seconds in profile.seconds.items():
+        if stage not in PARTS:
+            share = f"  {shares[stage]:>6.0%}" if stage in shares else ""
+            lines.append(f"{stage:<20} {seconds:>8.2f}{share}")
+        if stage == COMPUTE:
+            lines += [
+                f"  {part:<18} {profile.seconds[part]:>8.2f}" for part in PARTS if part in profile.seconds
+            ]
+    hands = f"{profile.readers} reading, {profile.threads} computing, one writing"
+    lines += [
+        f"{'all':<20} {profile.wall:>8.2f}  of which {profile.tiles:.2f} over tiles: {hands}",
+        profile.bound,
+    ]
+    return "\n".join(lines)
