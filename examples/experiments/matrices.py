@@ -13,7 +13,7 @@ from torch import Tensor
 
 # MS pixels around a patch that are simulated as well, so that interpolation and learning have them.
 _MARGIN = 4
-_GAUSS_RADIUS = 4.0
+GAUSS_RADIUS = 4.0
 # The bounds of a Nyquist gain.
 LEAST_GAIN, MOST_GAIN = 0.02, 0.7
 # PAN's own blur is at most this standard deviation in PAN pixels.
@@ -44,7 +44,7 @@ def sigma_of(gain: Tensor, ratio: float) -> Tensor:
 def context_of(ratio: float) -> int:
     """PAN pixels around a patch that its MS and their interpolation depend on."""
     widest = float(sigma_of(torch.tensor(LEAST_GAIN), ratio))
-    return math.ceil((_MARGIN + 1) * ratio + _GAUSS_RADIUS * math.hypot(widest, PAN_BLUR)) + 1
+    return math.ceil((_MARGIN + 1) * ratio + GAUSS_RADIUS * math.hypot(widest, PAN_BLUR)) + 1
 
 
 def mirror(index: Tensor, length: int) -> Tensor:
@@ -88,7 +88,7 @@ def displacement(shift: Tensor, count: int) -> Tensor:
 def gaussian(centre: Tensor, sigma: Tensor, pixels: Tensor) -> Tensor:
     """Weights (..., output, input) that sum to one, cut at four standard deviations."""
     distance = (pixels - centre[..., None]) / sigma[..., None]
-    weights = torch.exp(-0.5 * distance**2) * (distance.abs() <= _GAUSS_RADIUS)
+    weights = torch.exp(-0.5 * distance**2) * (distance.abs() <= GAUSS_RADIUS)
     return weights / weights.sum(-1, keepdim=True)
 
 

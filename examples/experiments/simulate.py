@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from matrices import (
+    GAUSS_RADIUS,
     LEAST_GAIN,
     MOST_GAIN,
     PAN_BLUR,
@@ -62,6 +63,9 @@ TOLD_ERROR, TOLD_BAND_ERROR = 0.08, 0.03
 # PAN pixels: registration error of a scene; of its bands, at most: real bands lie up to 0.9 pixels apart, and
 # calibration finds one shift for all; of the truth's bands against PAN.
 SCENE_SHIFT, BAND_SHIFT, TRUTH_SHIFT = 0.15, 0.3, 0.08
+# Share of scenes that are soft, and the standard deviation of their blur in PAN pixels, at most: a sensor may
+# see less than its pixels could hold, and PAN and truth of reduced resolution have gone through a kernel.
+SOFT, SOFTNESS = 0.5, 1.0
 
 
 @dataclass(frozen=True)
@@ -127,8 +131,9 @@ class Simulator:
         ratio = list(RATIOS)[self._choose(torch.tensor(list(RATIOS.values())))]
         bands = 1 + self._choose(torch.tensor(BANDS))
         context = context_of(ratio)
-        ground = self._ground(source, scenes, patches, side + 2 * context)
-        shown, pan = observe(source.name, ground, bands, self._draws)
+        reach = math.ceil(GAUSS_RADIUS * SOFTNESS)
+        ground = self._ground(source, scenes, patches, side + 2 * (context + reach))
+        shown, pan = observe(source.name, self._soften(ground, reach), bands, self._draws)
         shown = self._displace(shown)
         kernels = self.kernels(scenes, bands, ratio)
         return self._observe(source.name, shown, pan, kernels, side, context)
@@ -178,6 +183,13 @@ class Simulator:
         ]
         ground = taken.float() / source.top
         return ground.transpose(-1, -2) if turned else ground
+
+    def _soften(self, ground: Tensor, reach: int) -> Tensor:
+        """(scene, patch, band, row, col) less `reach` pixels at each edge, blurred where a scene is soft."""
+        sigma = SOFTNESS * self._draws.uniform(len(ground)) * (self._draws.uniform(len(ground)) < SOFT)
+        pixels = torch.arange(ground.shape[-1], device=self._device, dtype=torch.float32)
+        soft = gaussian(pixels[reach:-reach], sigma.clamp(min=0.05)[:, None, None], pixels)
+        return resample(ground, (soft, soft))
 
     def _displace(self, truth: Tensor) -> Tensor:
         """Each band a little aside of PAN."""

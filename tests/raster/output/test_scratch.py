@@ -17,9 +17,13 @@ def test_the_folder_goes_with_all_that_is_in_it() -> None:
 
 
 def test_what_cannot_be_written_in_it_is_told_by_what_would_help() -> None:
-    with pytest.raises(ResourceError) as caught, scratch("room for two", "set TMPDIR") as folder:
-        with folder.told():
-            raise OutputError("a.tif", "the disk is full", "space", "free some")
+    full = OutputError("a.tif", "the disk is full", "space", "free some")
+    with (
+        scratch("room for two", "set TMPDIR") as folder,
+        pytest.raises(ResourceError) as caught,
+        folder.told(),
+    ):
+        raise full
     error = caught.value
     assert error.subject == f"the folder for temporary files, {folder.path.parent}"
     assert (error.found, error.needed, error.remedy) == ("the disk is full", "room for two", "set TMPDIR")
