@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import threading
+from collections import OrderedDict, deque
 from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from geosharp.tuning.processes import Processes
 from geosharp.tuning.recipe import Recipe
 from geosharp.tuning.views import View, draw_view_place, make_view
 
-# Scenes whose files are open at a time.
+# Scenes whose files a thread has open at a time.
 _OPEN = 8
 
 
@@ -29,25 +30,36 @@ class Batch:
 
 
 class Batches:
-    """Reads examples from disk, the next batch while one is learnt from; each scene has the same chance."""
+    """Reads examples from disk, the next batches while one is learnt from; each scene has the same chance.
 
-    def __init__(self, grounds: Sequence[Ground], recipe: Recipe, processes: Processes) -> None:
-        self._grounds, self._recipe, self._processes = grounds, recipe, processes
-        self._open: OrderedDict[int, GroundReader] = OrderedDict()
+    threads: how many read, a batch each.
+    """
+
+    def __init__(
+        self, grounds: Sequence[Ground], recipe: Recipe, processes: Processes, threads: int = 1
+    ) -> None:
+        self._grounds, self._recipe, self._processes, self._threads = grounds, recipe, processes, threads
+        self._own = threading.local()
+        # Of all threads: file handles, by scene.
+        self._open: list[OrderedDict[int, GroundReader]] = []
 
     def from_step(self, step: int) -> Generator[Batch]:
         """This process's share of every batch from `step` on, without end."""
-        pool = ThreadPoolExecutor(1, "geosharp-examples")
+        pool = ThreadPoolExecutor(self._threads, "geosharp-examples", self._start_thread)
         try:
-            coming = pool.submit(self._batch, step)
+            coming = deque(pool.submit(self._batch, step + ahead) for ahead in range(self._threads))
             while True:
-                ready = coming.result()
+                ready = coming.popleft().result()
+                coming.append(pool.submit(self._batch, step + self._threads))
                 step += 1
-                coming = pool.submit(self._batch, step)
                 yield ready
         finally:
-            pool.submit(self._close)
-            pool.shutdown(wait=True)
+            pool.shutdown(wait=True, cancel_futures=True)
+            self._close()
+
+    def _start_thread(self) -> None:
+        self._own.open = OrderedDict()
+        self._open.append(self._own.open)
 
     def _batch(self, step: int) -> Batch:
         recipe, processes = self._recipe, self._processes
@@ -72,14 +84,16 @@ class Batches:
         return rng, self._reader(int(rng.integers(len(self._grounds))))
 
     def _reader(self, chosen: int) -> GroundReader:
-        if chosen not in self._open:
-            if len(self._open) >= _OPEN:
-                self._open.popitem(last=False)[1].close()
-            self._open[chosen] = GroundReader(self._grounds[chosen])
-        self._open.move_to_end(chosen)
-        return self._open[chosen]
+        mine: OrderedDict[int, GroundReader] = self._own.open
+        if chosen not in mine:
+            if len(mine) >= _OPEN:
+                mine.popitem(last=False)[1].close()
+            mine[chosen] = GroundReader(self._grounds[chosen])
+        mine.move_to_end(chosen)
+        return mine[chosen]
 
     def _close(self) -> None:
-        for reader in self._open.values():
-            reader.close()
+        for readers in self._open:
+            for reader in readers.values():
+                reader.close()
         self._open.clear()

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 import torch
 
 from geosharp.engine.methods import Tell
+from geosharp.engine.plan import available_cores
 from geosharp.errors import InputError
 from geosharp.hfreqdiff.network import HFreqdiff
 from geosharp.quality.scores import METRICS
@@ -34,6 +35,7 @@ _TIMED, _FIRST = 10, 2
 # Seconds after which the state is kept, whatever the looks.
 _KEEP_EVERY = 300.0
 _ALONE = Processes()
+_MOST_READERS = 8
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,8 @@ def tune(
     run = _Run(grounds, base, recipe, device, store, processes, progress, tell)
     run.resume()
     try:
-        with closing(Batches(grounds, recipe, processes).from_step(run.learner.step)) as batches:
+        reading = Batches(grounds, recipe, processes, _count_readers(device, processes))
+        with closing(reading.from_step(run.learner.step)) as batches:
             for batch in batches:
                 if run.finished:
                     break
@@ -105,6 +108,13 @@ def tune(
         run.keep()
         raise
     return run.result()
+
+
+def _count_readers(device: torch.device, processes: Processes) -> int:
+    """Threads that read batches: a GPU learns from one faster than one thread reads it."""
+    if device.type == "cpu":
+        return 1
+    return max(1, min(available_cores() // processes.size, _MOST_READERS))
 
 
 @dataclass

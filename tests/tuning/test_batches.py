@@ -6,9 +6,11 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
+import pytest
 import torch
 
 from geosharp.tuning.batches import Batch, Batches
+from geosharp.tuning.examples import GroundReader
 from geosharp.tuning.ground import Ground
 from geosharp.tuning.processes import Processes
 from geosharp.tuning.recipe import Recipe
@@ -38,6 +40,31 @@ def test_a_step_has_its_batch_wherever_a_run_starts(ground: Ground) -> None:
     assert not same(first[2], first[3])
 
 
+def test_batches_are_the_same_and_in_order_however_many_threads_read(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, closed = [], []
+    close = GroundReader.close
+
+    class Noted(GroundReader):
+        def __init__(self, ground: Ground) -> None:
+            super().__init__(ground)
+            made.append(self)
+
+        def close(self) -> None:
+            close(self)
+            closed.append(self)
+
+    expected = take([ground], 2, 6)
+    monkeypatch.setattr("geosharp.tuning.batches.GroundReader", Noted)
+    stream = Batches([ground], TINY, ALONE, threads=3).from_step(2)
+    got = list(islice(stream, 6))
+    stream.close()
+    assert all(same(one, other) for one, other in zip(got, expected, strict=True))
+    assert 1 < len(made) <= 3
+    assert made == closed
+
+
 def test_another_seed_makes_other_batches(ground: Ground) -> None:
     assert not same(take([ground], 0, 1)[0], take([ground], 0, 1, replace(TINY, seed=1))[0])
 
@@ -62,7 +89,9 @@ def test_every_scene_has_its_part_whatever_its_bands(ground: Ground, tmp_path: P
 
 def test_files_of_many_scenes_are_not_all_open_at_once(ground: Ground) -> None:
     batches = Batches([ground] * 40, TINY, ALONE)
+    batches._start_thread()
     for step in range(12):
         batches._batch(step)
-        assert len(batches._open) <= 8
+        assert 0 < len(batches._open[0]) <= 8
     batches._close()
+    assert not batches._open
