@@ -155,3 +155,67 @@ def test_a_card_tells_what_the_header_and_the_scores_tell(script: Script, tmp_pa
     card = script("model_card").write_card(path, "", "")
     assert card.index("1,234 steps") < card.index("--stage draws") < card.index("77 steps")
     assert "0.850; the truth lies about the mean by\n  0.210" in card
+
+
+def test_throughput_measures_all_four_on_the_same_tiles(
+    script: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    throughput, model = script("throughput"), make_model(tmp_path)
+    made: list[int] = []
+
+    def make(folder: Path, size: int) -> tuple[Path, Path]:
+        made.append(size)
+        return make_pair(tmp_path, pan_shape=(size, size))
+
+    monkeypatch.setattr(throughput, "make_pair", make)
+    monkeypatch.setitem(throughput._PEAK_SIDE, "cpu", 128)
+    arguments = ["--tile", "64", "--tiles", "2", "--rounds", "1", "--device", "cpu", "--model", str(model)]
+    monkeypatch.setattr("sys.argv", ["throughput.py", *arguments])
+    throughput.main()
+    text = capsys.readouterr().out
+    assert made == [4 * 64]
+    assert "tiles of 64 with a halo of" in text
+    rows = {cells[1].strip(): cells for line in text.splitlines() if len(cells := line.split("|")) > 4}
+    speeds = {name: float(rows[name][2]) for name in ("network", "engine", "fuse", "copy")}
+    assert all(speed > 0 for speed in speeds.values())
+    assert rows["copy"][4].strip() == "-"
+    assert rows[min(("network", "copy"), key=speeds.__getitem__)][3].strip() == "100%"
+
+
+def test_the_engine_that_reads_nothing_gives_each_tile_the_same_pixels(
+    script: Script, tmp_path: Path
+) -> None:
+    throughput = script("throughput")
+    asked = script("geosharp").Diffusion(model=make_model(tmp_path), device="cpu")
+    pair = make_pair(tmp_path, pan_shape=(256, 256))
+    bench = throughput.prepare(pair, tmp_path, 64, 2, asked)
+    job = throughput._FromMemory(throughput.METHODS["hfreqdiff"].make_job(bench.setup, print))
+    reader = job.open_reader()
+    tiles = list(bench.setup.plan.tiles())
+    assert len(tiles) == 4
+    one, *others = (job.compute(tile, reader.read(tile)).data for tile in tiles)
+    reader.close()
+    for other in others:
+        np.testing.assert_array_equal(other, one)
+
+
+def test_precision_holds_a_way_against_the_cpus(
+    script: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    precision, model = script("precision"), make_model(tmp_path)
+    (tmp_path / "ikonos_urban").mkdir()
+    make_pair(tmp_path / "ikonos_urban", pan_shape=(320, 320))
+    arguments = ["--data", str(tmp_path), "--scenes", "ikonos_urban", "--model", str(model)]
+    monkeypatch.setattr("sys.argv", ["precision.py", *arguments, "--ways", "cpu:fp32,cpu:bf16"])
+    precision.main()
+    same, half = (line.split("|") for line in capsys.readouterr().out.splitlines() if "ikonos" in line)
+    assert [cell.strip() for cell in same[2:8]] == [
+        "cpu, fp32",
+        "+0.0000",
+        "+0.00000",
+        "0.0",
+        "0.00000%",
+        "yes",
+    ]
+    assert half[2].strip() == "cpu, bf16"
+    assert 0 < float(half[5]) < 20
