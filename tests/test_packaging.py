@@ -24,7 +24,7 @@ RUNTIME = [Requirement(line) for line in PROJECT["project"]["dependencies"]]
 PLOT = [Requirement(line) for line in PROJECT["project"]["optional-dependencies"]["plot"]]
 TEST = [Requirement(line) for line in PROJECT["project"]["optional-dependencies"]["test"]]
 # Named on a command line or loaded by pytest, never imported.
-TOOLS = {"mypy", "pytest-randomly", "ruff"}
+TOOLS = {"mypy", "pytest-randomly", "pytest-xdist", "ruff"}
 
 
 def distributions(requirements: Iterable[Requirement]) -> set[str]:
