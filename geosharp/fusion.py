@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from geosharp.calibration import WORDS, Learnt, Notes, check_choice, learn
 from geosharp.engine.clock import ADAPT, CALIBRATE, WRITTEN, Clock, Profile, take_profile
+from geosharp.engine.journal import Form, Journal, stamp
 from geosharp.engine.methods import METHODS, Tell
 from geosharp.engine.preparation import Place, adopt, preliminary_notes, prepare
 from geosharp.engine.setup import Setup
@@ -34,6 +35,9 @@ from geosharp.version import __version__
 
 if TYPE_CHECKING:
     from geosharp.padm.calibration import Calibration
+
+# Of the result's size: what the disk must have left for it while a journal is kept.
+_RESERVE = 1.5
 
 _log = logging.getLogger(__name__)
 
@@ -85,6 +89,7 @@ def fuse(
     diffusion: Diffusion | None = None,
     adapt: float | None = None,
     save_model: FilePath | None = None,
+    resume: bool = False,
     profile: bool = False,
     progress: ProgressCallback | None = None,
     on_note: Tell | None = None,
@@ -101,7 +106,8 @@ def fuse(
     adapt: minutes of two cores, told in steps, for which a copy of its model learns from the scene, from
     places drawn by its seed; taken if it is better on places kept aside. save_model: a safetensors file for
     it, there before `out` is. uncertainty: a GeoTIFF to write beside `out`, float32: the standard deviation
-    of each pixel in DN, as hfreqdiff's draws have it. profile: whether to tell where the time goes. on_note:
+    of each pixel in DN, as hfreqdiff's draws have it. resume: whether to go on where an interrupted run with
+    the same arguments stopped, if there was one. profile: whether to tell where the time goes. on_note:
     called with what a user should know as soon as it is known; the result holds it all. Raises a
     GeosharpError that says what to do; `out` appears complete or not, and after all else that is asked for
     but the preview.
@@ -184,8 +190,15 @@ def fuse(
         # Creation options are for the result's type.
         beside_form = OutputFormat(cog=cog, overviews=overviews, mask=mask)
         beside = SceneWriter(Path(uncertainty), spread, beside_form, overwrite=overwrite, inputs=inputs)
-    with clock.time(WRITTEN):
-        filled = write_fused(replace(setup, clock=clock), output, notes.add, progress, beside)
+    journal = Journal(
+        output.path,
+        _identify(lineage, scene.files or named),
+        Form(len(scene.bands), setup.pixels.dtype, uncertainty is not None),
+        resume=resume,
+        reserve=round(_RESERVE * content.raw_bytes),
+    )
+    with clock.time(WRITTEN), journal.told(notes.add):
+        filled = write_fused(replace(setup, clock=clock), output, notes.add, progress, beside, journal)
     quick_look = None if preview is None else Path(preview)
     if quick_look is not None:
         write_preview(output.path, quick_look, overwrite=overwrite)
@@ -211,15 +224,22 @@ def write_fused(
     tell: Tell,
     progress: ProgressCallback | None = None,
     beside: SceneWriter | None = None,
+    journal: Journal | None = None,
 ) -> int:
     """Fuse into `output`, and how uncertain that is into `beside`: complete afterwards, `output` last.
 
-    The number of tiles that held valid pixels."""
+    journal: holds what is finished until then. The number of tiles that held valid pixels."""
     plan = setup.plan
-    with gdal_settings(plan.cache), plan.within_memory(), output as writer, beside or nullcontext() as spread:
+    with (
+        journal or nullcontext(),
+        gdal_settings(plan.cache),
+        plan.within_memory(),
+        output as writer,
+        beside or nullcontext() as spread,
+    ):
         job = METHODS[setup.method].make_job(setup, tell)
         _log.info("%d tiles of %d PAN pixels, %d threads", plan.tile_count, plan.tile, plan.threads)
-        filled = stream(job, plan, writer, progress, spread, setup.clock)
+        filled = stream(job, plan, writer, progress, spread, setup.clock, journal)
         if not filled:
             raise _nothing_valid(setup.scene)
     _log.info("%s is complete", output.path)
@@ -272,6 +292,16 @@ def _check_calibration(method: str | None, choice: FilePath | Calibration) -> No
         taking = ", ".join(name for name, other in METHODS.items() if other.calibrated)
         remedy = f"leave --calibration out: {method} takes none"
         raise UsageError("--calibration", f"a calibration for {method}", f"--method {taking}", remedy)
+
+
+def _identify(lineage: Mapping[str, str], files: Sequence[str]) -> dict[str, str]:
+    """What decides the result's pixels, as text by name: the files, and how it is made."""
+    told = dict(lineage)
+    parameters = json.loads(told.pop("GEOSHARP_PARAMETERS"))
+    # Files are known by what is in them.
+    settings = {name: str(value) for name, value in parameters.items() if name not in ("pan", "ms")}
+    tags = {name.removeprefix("GEOSHARP_").lower(): value for name, value in told.items()}
+    return stamp(files) | tags | settings
 
 
 def _nothing_valid(scene: Scene) -> PairError:

@@ -101,6 +101,12 @@ def test_memory_script_prints_a_row_per_size(pairs: Path, what: list[str]) -> No
     assert [line.split()[0] for line in text.splitlines()[2:]] == ["256", "512"]
 
 
+def test_kills_script_finds_the_same_bytes(pairs: Path) -> None:
+    row = run("kills", "--kills", 2, "--size", 512, "--method", "brovey").splitlines()[-1]
+    assert [int(cell) for cell in row.split("|")[1:3]] == [2, 2]
+    assert row.split("|")[-2].strip() == "0"
+
+
 def test_quality_script_scores_every_method_by_both_protocols(
     tmp_path: Path, script: object, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -108,6 +108,14 @@ def fuse_command(
         bool,
         typer.Option("--overwrite", help="Replace an existing OUT, PNG or HTML.", rich_help_panel="Output"),
     ] = False,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="Go on where a run of the same command stopped, if one did; the result is the same.",
+            rich_help_panel="Output",
+        ),
+    ] = False,
     preview: Annotated[
         Path | None,
         typer.Option(
@@ -191,6 +199,7 @@ def fuse_command(
             diffusion=read_diffusion(model, steps, seed, consistency, device, draws, precision),
             adapt=adapt,
             save_model=save_model,
+            resume=resume,
             profile=profile,
             progress=progress,
             on_note=terminal.note,

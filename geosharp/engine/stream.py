@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from numpy.typing import NDArray
 
@@ -16,6 +16,9 @@ from geosharp.engine import heap
 from geosharp.engine.clock import COMPUTE, READ, STOPPED, TILES, WAIT_COMPUTE, WAIT_READ, WRITE, Clock
 from geosharp.engine.plan import Plan
 from geosharp.raster.grid import Rect
+
+if TYPE_CHECKING:
+    from geosharp.engine.journal import Journal
 
 _TRIM_EVERY = 32  # tiles
 
@@ -90,9 +93,10 @@ def stream(
     progress: ProgressCallback | None = None,
     beside: Writer | None = None,
     clock: Clock = STOPPED,
+    journal: Journal | None = None,
 ) -> int:
     """Run `job` over the tiles of `plan` into `writer`, and its spread into `beside`; the number of tiles
-    that held data.
+    that held data. Tiles that `journal` holds are taken from it, and all others kept there.
 
     Readers read, threads compute, the calling thread writes; a fixed number of tiles is under way at
     once. Tiles outside the plan's area are skipped unread.
@@ -104,30 +108,22 @@ def stream(
             opened.callback(handles[-1].close)
         tally = _Tally(plan.tile_count, plan.area.rect.area, progress)
         with clock.time(TILES):
-            _stream(job, plan, writer, beside, handles, tally, clock)
+            _stream(plan, _Work(job, plan, handles, clock, journal), writer, beside, tally, clock)
         # What is left to the writer takes time too: overviews, checks, the rename.
         tally.tell("finish")
         return tally.filled
 
 
 def _stream(
-    job: Job,
-    plan: Plan,
-    writer: Writer,
-    beside: Writer | None,
-    handles: list[Reader],
-    tally: _Tally,
-    clock: Clock,
+    plan: Plan, work: _Work, writer: Writer, beside: Writer | None, tally: _Tally, clock: Clock
 ) -> None:
-    reading = [ThreadPoolExecutor(1, "geosharp-read") for _ in handles]
-    computing = ThreadPoolExecutor(plan.threads, "geosharp-compute", job.start_thread)
-    under_way: deque[tuple[Rect, Future[Fused | None]]] = deque()
+    under_way: deque[tuple[Rect, _Begun]] = deque()
     corner = plan.area.rect
 
     def write_next() -> None:
-        tile, future = under_way.popleft()
+        tile, begun = under_way.popleft()
         with clock.time(WAIT_COMPUTE):
-            fused = future.result()
+            fused = begun.future.result()
         rect = tile.move(-corner.row, -corner.col)
         with clock.time(WRITE):
             if fused is None:
@@ -137,36 +133,74 @@ def _stream(
                 writer.write(rect, fused.data, fused.valid)
                 if beside is not None and fused.spread is not None:
                     beside.write(rect, fused.spread, fused.valid)
+        work.end(tile, fused, begun)
         tally.count(tile, fused is not None)
-
-    def read(reader: Reader, tile: Rect) -> Any:
-        with clock.time(READ):
-            return None if plan.area.misses(tile) else reader.read(tile)
-
-    def compute(tile: Rect, patch: Future[Any]) -> Fused | None:
-        with clock.time(WAIT_READ):
-            found = patch.result()
-        with clock.time(COMPUTE):
-            return None if found is None else job.compute(tile, found)
 
     try:
         row, col = None, 0
         for tile in plan.tiles():
             row, col = tile.row, col + 1 if tile.row == row else 0
             # Neighbours go to one handle, along a row and from row to row: they share blocks in its cache.
-            turn = col // 4 % len(handles)
-            patch = reading[turn].submit(read, handles[turn], tile)
-            under_way.append((tile, computing.submit(compute, tile, patch)))
-            if len(under_way) > 2 * plan.threads + len(handles):
+            under_way.append((tile, work.begin(tile, col // 4)))
+            if len(under_way) > 2 * plan.threads + plan.readers:
                 write_next()
         while under_way:
             write_next()
     finally:
+        work.close()
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """A tile under way; kept: whether the journal has it."""
+
+    future: Future[Fused | None]
+    kept: bool = False
+
+
+class _Work:
+    """Threads that read and compute tiles, unless the journal holds them."""
+
+    def __init__(
+        self, job: Job, plan: Plan, handles: list[Reader], clock: Clock, journal: Journal | None
+    ) -> None:
+        self._job, self._area, self._handles = job, plan.area, handles
+        self._clock, self._journal = clock, journal
+        self._reading = [ThreadPoolExecutor(1, "geosharp-read") for _ in handles]
+        self._computing = ThreadPoolExecutor(plan.threads, "geosharp-compute", job.start_thread)
+
+    def begin(self, tile: Rect, turn: int) -> _Begun:
+        """turn: tiles of one go to one handle."""
+        found = None if self._journal is None else self._journal.find(tile)
+        if found is not None:
+            there: Future[Fused | None] = Future()
+            there.set_result(found[0])
+            return _Begun(there, kept=True)
+        reader = turn % len(self._handles)
+        patch = self._reading[reader].submit(self._read, self._handles[reader], tile)
+        return _Begun(self._computing.submit(self._compute, tile, patch))
+
+    def end(self, tile: Rect, fused: Fused | None, begun: _Begun) -> None:
+        """The tile is written."""
+        if self._journal is not None and not begun.kept:
+            self._journal.add(tile, fused)
+
+    def close(self) -> None:
         # First no pool takes up more work, then all are waited for.
         for wait in (False, True):
-            for pool in (*reading, computing):
+            for pool in (*self._reading, self._computing):
                 pool.shutdown(wait=wait, cancel_futures=True)
-        job.end_threads()
+        self._job.end_threads()
+
+    def _read(self, reader: Reader, tile: Rect) -> Any:
+        with self._clock.time(READ):
+            return None if self._area.misses(tile) else reader.read(tile)
+
+    def _compute(self, tile: Rect, patch: Future[Any]) -> Fused | None:
+        with self._clock.time(WAIT_READ):
+            found = patch.result()
+        with self._clock.time(COMPUTE):
+            return None if found is None else self._job.compute(tile, found)
 
 
 class _Tally:
