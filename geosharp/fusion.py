@@ -214,7 +214,7 @@ def fuse(
         uncertainty=None if beside is None else beside.path,
         calibration=None if learnt is None else learnt.calibration,
         model=model,
-        profile=take_profile(clock, setup.plan, seconds) if profile else None,
+        profile=take_profile(clock, setup.plan, seconds, gpu=setup.on_gpu) if profile else None,
     )
 
 

@@ -24,7 +24,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,15 +57,17 @@ _PEAK_SIDE = {"cpu": 2048, "cuda": 16384}
 
 @dataclass(frozen=True)
 class Bench:
-    """setup: of the tiles within the rim; files: PAN and MS; folder: for results."""
+    """setup: of the tiles within the rim; files: PAN and MS; folder: for results; peaks: bytes of the fullest
+    GPU that each fuse took."""
 
     setup: Setup
     files: tuple[Path, Path]
     folder: Path
+    peaks: list[int] = field(default_factory=list)
 
     @property
-    def device(self) -> torch.device:
-        return self.setup.options.device
+    def gpus(self) -> list[torch.device]:
+        return [device for device in self.setup.options.devices if device.type == "cuda"]
 
     @property
     def mpix(self) -> float:
@@ -88,6 +90,8 @@ class Bench:
                 if device.type == "cuda":
                     torch.cuda.current_stream(device).synchronize()
 
+        for device in self.gpus:
+            torch.cuda.synchronize(device)
         with ThreadPoolExecutor(plan.threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
             start = time.perf_counter()
             list(pool.map(compute, range(plan.threads)))
@@ -117,6 +121,9 @@ class Bench:
         with rasterio.open(pan) as raster:
             left, top = raster.transform @ (rect.col, rect.row)
             right, bottom = raster.transform @ (rect.stop_col, rect.stop_row)
+        for device in self.gpus:
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats(device)
         start = time.perf_counter()
         fuse(
             pan,
@@ -130,6 +137,7 @@ class Bench:
             tile=plan.tile,
             threads=plan.threads,
         )
+        self.peaks.append(max((torch.cuda.max_memory_reserved(device) for device in self.gpus), default=0))
         return time.perf_counter() - start
 
     def time_copy(self) -> float:
@@ -303,9 +311,8 @@ def main() -> None:
         print(to_markdown(bench, measure(bench, options.rounds)))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"\npeak RSS {peak:.0f} MB, a result in memory for copy included")
-    for device in devices:
-        if device.type == "cuda":
-            print(f"peak of {device}: {torch.cuda.max_memory_reserved(device) / 2**20:.0f} MB")
+    if bench.gpus:
+        print(f"peak of a GPU in fuse {max(bench.peaks) / 2**20:.0f} MB")
 
 
 def default_tile(folder: Path, diffusion: Diffusion) -> int:

@@ -32,19 +32,22 @@ _REMEDIES = {
     COMPUTE: "a GPU (--device cuda), --model small, or more --threads where cores are idle",
     WRITE: "a faster disk, --co COMPRESS=NONE, or more cores to compress on",
 }
+# Of computing where there is a GPU.
+_ON_GPU = "--precision bf16, --model small, or more GPUs (--device cuda:0,1)"
 
 
 @dataclass(frozen=True)
 class Profile:
     """seconds: of each stage, summed over threads; tiles: while tiles came; wall: of all; readers, threads:
-    how many read and computed. On a GPU the parts of computing are in the device's time, and tiles that
-    share it count twice."""
+    how many read and computed; gpu: whether on one. There the parts of computing are in the device's time,
+    and tiles that share it count twice."""
 
     seconds: Mapping[str, float]
     tiles: float
     wall: float
     readers: int
     threads: int
+    gpu: bool = False
 
     @property
     def shares(self) -> dict[str, float]:
@@ -64,17 +67,17 @@ class Profile:
                 "larger scenes save of it"
             )
         stage, share = max(self.shares.items(), key=lambda found: found[1])
-        return f"{stage} is the bound, at work {share:.0%} of the time; faster: {_REMEDIES[stage]}"
+        remedy = _ON_GPU if stage == COMPUTE and self.gpu else _REMEDIES[stage]
+        return f"{stage} is the bound, at work {share:.0%} of the time; faster: {remedy}"
 
 
-def take_profile(clock: Clock, plan: Plan, wall: float) -> Profile:
+def take_profile(clock: Clock, plan: Plan, wall: float, *, gpu: bool) -> Profile:
     """What the clock has counted of a fusion that took `wall` seconds."""
     seconds = clock.seconds
     tiles, written = seconds.pop(TILES), seconds.pop(WRITTEN)
     before = wall - written - seconds.get(CALIBRATE, 0.0) - seconds.get(ADAPT, 0.0)
-    return Profile(
-        {PREPARE: before, **seconds, FINISH: written - tiles}, tiles, wall, plan.readers, plan.threads
-    )
+    found = {PREPARE: before, **seconds, FINISH: written - tiles}
+    return Profile(found, tiles, wall, plan.readers, plan.threads, gpu)
 
 
 class Clock:

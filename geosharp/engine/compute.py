@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from geosharp.engine.stream import Fused
 from geosharp.engine.tensors import spans, to_pair
 from geosharp.hfreqdiff.models import within_device_memory
 from geosharp.imaging.classic import Moments, Pair
-from geosharp.imaging.computing import computing
+from geosharp.imaging.computing import computing, is_want_of_device_memory
 from geosharp.imaging.radiometry import to_dn
 from geosharp.imaging.resample import Spans
 from geosharp.imaging.transfer import download
@@ -32,6 +32,9 @@ from geosharp.raster.source import Array
 # A tile's centred PAN and MS, and its PAN pixels -> (band, row, col) centred DN; and, where the method tells
 # it, their standard deviation. All on one device.
 Fuse = Callable[[Pair, Spans], tuple[Tensor, Tensor | None]]
+
+# DN of the result's type and, where it is told, their standard deviation; (band, row, col) on the CPU.
+Made = tuple[Array, Array | None]
 
 _CPU = torch.device("cpu")
 # PAN pixels a side below which a part of a tile is not cut further, and what its sides are multiples of.
@@ -60,9 +63,10 @@ class TensorJob:
         self._pixels = setup.pixels
         self._moments = moments
         self._clock = setup.clock
-        self._workers = itertools.cycle(workers)
+        self._workers = enumerate(itertools.cycle(workers))
         self._own = threading.local()
         self._lock = threading.Lock()
+        self._seats = _Seats(setup.plan.threads)
         # Pixels that a device has had room for at once.
         self._most = setup.plan.tile**2
 
@@ -82,9 +86,14 @@ class TensorJob:
             return None
         tiles = f"tiles of {self._plan.tile} PAN pixels in {self._plan.threads} threads"
         with computing(), within_device_memory(tiles), self._lane.entered() as lane:
-            with lane.time(UPLOAD):
-                pair = to_pair(patch, *lane.centres)
-            data, deviation = self._compute(lane, pair, tile)
+            with self._seats.one():
+                made = self._compute(lane, patch, tile, alone=False)
+            if made is None:
+                with self._seats.all():
+                    torch.cuda.empty_cache()
+                    made = self._compute(lane, patch, tile, alone=True)
+            assert made is not None
+            data, deviation = made
         self._pixels.hide_invalid(data, valid)
         if deviation is not None:
             SPREAD.hide_invalid(deviation, valid)
@@ -95,33 +104,70 @@ class TensorJob:
         """The calling thread's."""
         if not hasattr(self._own, "lane"):
             with self._lock:
-                self._own.lane = _Lane(next(self._workers), self._moments, self._pixels, self._clock)
+                number, worker = next(self._workers)
+                self._own.lane = _Lane(worker, number, self._moments, self._pixels, self._clock)
         lane: _Lane = self._own.lane
         return lane
 
-    def _compute(self, lane: _Lane, pair: Pair, part: Rect) -> tuple[Array, Array | None]:
-        """A part of a tile, in halves where the device has no room for it at once: pixels are the same."""
+    def _compute(self, lane: _Lane, patch: Patch, part: Rect, *, alone: bool) -> Made | None:
+        """A part of a tile, in halves if it is more than a device has had room for: pixels are the same.
+
+        alone: whether no other thread computes meanwhile: what has no room then never will, and is halved.
+        None where there was no room that others may have had.
+        """
         halves = _halve(part)
         if halves is None or part.area <= self._most:
             try:
-                return lane.fuse(pair, part)
-            except torch.OutOfMemoryError:
-                if halves is None:
+                return lane.fuse(patch, part)
+            except RuntimeError as error:
+                if (alone and halves is None) or not is_want_of_device_memory(error):
                     raise
+            # Only now, without the error, is what it held free.
             torch.cuda.empty_cache()
-            # Other tiles are not to try in vain.
+            if not alone:
+                return None
             self._most = min(self._most, part.area - 1)
-        axis = 1 if halves[0].height < part.height else 2
-        made, spreads = zip(*(self._compute(lane, pair, half) for half in halves), strict=True)
-        spread = None if spreads[0] is None else np.concatenate(spreads, axis)
-        return np.concatenate(made, axis), spread
+        assert halves is not None
+        found = [self._compute(lane, patch, half, alone=alone) for half in halves]
+        return _join([made for made in found if made is not None], 1 if halves[0].height < part.height else 2)
+
+
+def _join(halves: list[Made], axis: int) -> Made | None:
+    """Both beside each other; None where one is missing."""
+    if len(halves) < 2:
+        return None
+    (one, spread), (other, other_spread) = halves
+    beside = None
+    if spread is not None and other_spread is not None:
+        beside = np.concatenate([spread, other_spread], axis)
+    return np.concatenate([one, other], axis), beside
+
+
+class _Seats:
+    """How many compute at once: each takes a seat, and who must be alone takes all of them."""
+
+    def __init__(self, count: int) -> None:
+        self._count, self._free = count, threading.Semaphore(count)
+        self._clearing = threading.Lock()
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        with self._free:
+            yield
+
+    @contextmanager
+    def all(self) -> Iterator[None]:
+        with self._clearing, ExitStack() as taken:
+            for _ in range(self._count):
+                taken.enter_context(self._free)
+            yield
 
 
 class _Lane:
-    """Where a thread computes: on a device, with constants that lie there."""
+    """Where a thread computes: on a device, with constants that lie there. number: of the lane in its job."""
 
-    def __init__(self, worker: Worker, moments: Moments, pixels: Pixels, clock: Clock) -> None:
-        self._worker, self._pixels, self._clock = worker, pixels, clock
+    def __init__(self, worker: Worker, number: int, moments: Moments, pixels: Pixels, clock: Clock) -> None:
+        self._worker, self._number, self._pixels, self._clock = worker, number, pixels, clock
         ms_centres, pan_centre = moments.centres
         self.centres = (
             torch.from_numpy(ms_centres).float().to(worker.device),
@@ -137,7 +183,9 @@ class _Lane:
         with torch.cuda.device(self._worker.device), torch.cuda.stream(self._stream):
             yield self
 
-    def fuse(self, pair: Pair, part: Rect) -> tuple[Array, Array | None]:
+    def fuse(self, patch: Patch, part: Rect) -> Made:
+        with self.time(UPLOAD):
+            pair = to_pair(patch, *self.centres)
         fused, spread = self._worker.fuse(pair, spans(part))
         with self.time(DOWNLOAD):
             data = to_dn(fused, self.centres[0], self._pixels.dtype, self._pixels.limits)
@@ -150,7 +198,13 @@ class _Lane:
     def _stream(self) -> torch.cuda.Stream:
         # The model and what else is shared was copied in the default stream.
         torch.cuda.synchronize(self._worker.device)
-        return torch.cuda.Stream(self._worker.device)  # type: ignore[no-untyped-call]
+        return _open_stream(self._worker.device, self._number)
+
+
+@lru_cache
+def _open_stream(device: torch.device, number: int) -> torch.cuda.Stream:
+    """The same for lanes of one number: libraries keep memory for each stream, and never give it back."""
+    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
 
 def _halve(part: Rect) -> tuple[Rect, Rect] | None:

@@ -117,6 +117,8 @@ def make_plan(
     """
     threads = _check("--threads", limits.threads, 1, "one or more")
     threads = threads or (available_cores() if gpus is None else _LANES * gpus.count)
+    # Each GPU has a thread, or it would idle.
+    threads = threads if gpus is None else max(threads, gpus.count)
     tile = _check("--tile", limits.tile, MIN_TILE, f"at least {MIN_TILE} PAN pixels")
     work = _Work(scene, part, rules, dtype, tensors, limits, gpus)
     sizes = work.sizes(tile or work.largest(threads))

@@ -45,9 +45,19 @@ class Options:
     @cached_property
     def devices(self) -> tuple[torch.device, ...]:
         """What hfreqdiff computes on."""
-        from geosharp.hfreqdiff.models import find_devices
+        import torch
 
-        return find_devices(self.settings.device)
+        from geosharp.hfreqdiff.models import check_gpu, find_devices
+
+        found = find_devices(self.settings.device)
+        if found[0].type == "cpu":
+            return found
+        # Threads begin on the first GPU, whichever the caller is on: one without a number is the caller's.
+        own = torch.device("cuda", torch.cuda.current_device())
+        devices = tuple(own if str(device) == "cuda" else device for device in found)
+        for device in devices:
+            check_gpu(device)
+        return devices
 
     @property
     def device(self) -> torch.device:
@@ -61,7 +71,8 @@ class Options:
 
         if self.device.type == "cpu":
             return None
-        return Gpus(len(self.devices), min(gpu_room(device) for device in self.devices))
+        rooms = [gpu_room(device) // self.devices.count(device) for device in self.devices]
+        return Gpus(len(self.devices), min(rooms))
 
     @cached_property
     def model(self) -> Model:
@@ -98,6 +109,12 @@ class Setup:
     degradation: Degradation | None = None
     notes: tuple[str, ...] = ()
     clock: Clock = STOPPED
+
+    @property
+    def on_gpu(self) -> bool:
+        from geosharp.engine.methods import METHODS
+
+        return METHODS[self.method].diffuses and self.options.gpus is not None
 
     @property
     def known_degradation(self) -> Degradation:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from geosharp.errors import ResourceError, UsageError
 from geosharp.hfreqdiff.settings import check_device
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 SUFFIX = ".safetensors"
 _PREFIX = "hfreqdiff-"
 # Of a GPU's free memory, and bytes, that tiles are planned for.
-_SHARE_OF_FREE, _MOST_ROOM = 0.7, 7 * 2**30
+_SHARE_OF_FREE, _MOST_ROOM = 0.7, 15 * 2**29
 # Inside a wheel; in a checkout models/ lies beside the package.
 _PACKAGE = Path(__file__).parents[1]
 _FOLDERS = (_PACKAGE / "models", _PACKAGE.parent / "models")
@@ -112,8 +112,7 @@ def find_devices(name: str) -> tuple[torch.device, ...]:
             found = f"this PyTorch ({torch.__version__}) is built without CUDA"
         needed, remedy = "a GPU and a CUDA build of PyTorch", "take --device cpu"
         raise ResourceError(f"--device {name}", found, needed, remedy)
-    # Its ten bits of mantissa would make results depend on the device.
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    _compute_exactly()
     _, _, told = name.partition(":")
     if not told:
         return (torch.device("cuda"),)
@@ -126,22 +125,53 @@ def find_devices(name: str) -> tuple[torch.device, ...]:
     return tuple(torch.device("cuda", number) for number in numbers)
 
 
+def _compute_exactly() -> None:
+    """Ten bits of mantissa, as GPUs take for float32 where they may, would make results theirs."""
+    import torch
+
+    convolutions: Any = getattr(torch.backends.cudnn, "conv", None)
+    if hasattr(convolutions, "fp32_precision"):
+        convolutions.fp32_precision = torch.backends.cuda.matmul.fp32_precision = "ieee"
+    else:
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+
+
+def check_gpu(device: torch.device) -> None:
+    """Refuse a GPU that computes nothing: one that is full, or that this PyTorch has no code for."""
+    import torch
+
+    try:
+        torch.ones(1, device=device).add_(1).item()
+    except RuntimeError as error:
+        reason = str(error).partition("\n")[0]
+        raise ResourceError(
+            f"--device {device}",
+            f"it does not compute ({reason})",
+            "a GPU that this PyTorch can use",
+            "see nvidia-smi for who uses it, or take --device cpu",
+        ) from error
+
+
 def gpu_room(device: torch.device) -> int:
     """Bytes of a GPU's memory that tiles may take: most of what is free, and no more than is of use."""
     import torch
 
     free, _ = torch.cuda.mem_get_info(device)
+    # What this process keeps for its next tensors is free, too.
+    free += torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     return min(int(_SHARE_OF_FREE * free), _MOST_ROOM)
 
 
 @contextmanager
 def within_device_memory(what: str) -> Iterator[None]:
     """Running out of a GPU's memory is a ResourceError that says what to change. what: had no room there."""
-    import torch
+    from geosharp.imaging.computing import is_want_of_device_memory
 
     try:
         yield
-    except torch.OutOfMemoryError as error:
+    except RuntimeError as error:
+        if not is_want_of_device_memory(error):
+            raise
         raise ResourceError(
             "the GPU's memory",
             f"none left for {what}",

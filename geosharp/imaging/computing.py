@@ -15,7 +15,15 @@ def computing() -> Iterator[None]:
         with torch.inference_mode():
             yield
     except RuntimeError as error:
-        # torch has a class of its own for CUDA's memory alone.
         if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
             raise MemoryError(str(error)) from error
         raise
+
+
+def is_want_of_device_memory(error: RuntimeError) -> bool:
+    """Whether a GPU had no room: its libraries tell that in words of their own.
+
+    cuDNN, which finds no algorithm whose workspace fits, says that it finds none.
+    """
+    words = ("out of memory", "unable to find an engine", "ALLOC_FAILED")
+    return isinstance(error, torch.OutOfMemoryError) or any(word in str(error) for word in words)

@@ -14,7 +14,12 @@ from functools import lru_cache
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+
+from geosharp.imaging.transfer import upload
+
+Floats = NDArray[np.float32]
 
 # Half-width of the interpolation kernel, in MS pixels.
 UP_RADIUS = 3
@@ -120,23 +125,45 @@ def degrade_valid(
 def _along_rows(x: Tensor, source: Span, target: Span, block: int, axis: Axis, gain: float | None) -> Tensor:
     """Resample (band, row, col) `x` from rows `source` to the whole blocks around rows `target`."""
     starts = _block_starts(target, block)
+    if x.device.type != "cpu" and _whole_step(block, axis, gain) is not None:
+        return _at_once(x, source, target, block, axis, gain, 1).transpose(2, 3).flatten(1, 2)
     result = x.new_empty(len(x), len(starts) * block, x.shape[2])
     for index, start in enumerate(starts):
-        need, weights = _block_weights(start, block, source, target, axis, gain)
+        need, weights = _block_weights(start, block, source, target, axis, gain, x.device)
         taken = _take(x, need, source, 1)
-        torch.matmul(weights.T.to(x.device), taken, out=result[:, index * block : (index + 1) * block])
+        torch.matmul(weights.T, taken, out=result[:, index * block : (index + 1) * block])
     return result
 
 
 def _along_cols(x: Tensor, source: Span, target: Span, block: int, axis: Axis, gain: float | None) -> Tensor:
     """Resample (band, row, col) `x` from columns `source` to the whole blocks around columns `target`."""
     starts = _block_starts(target, block)
+    if x.device.type != "cpu" and _whole_step(block, axis, gain) is not None:
+        return _at_once(x, source, target, block, axis, gain, 2).flatten(2)
     result = x.new_empty(*x.shape[:2], len(starts) * block)
     for index, start in enumerate(starts):
-        need, weights = _block_weights(start, block, source, target, axis, gain)
+        need, weights = _block_weights(start, block, source, target, axis, gain, x.device)
         taken = _take(x, need, source, 2)
-        result[:, :, index * block : (index + 1) * block] = taken @ weights.to(x.device)
+        result[:, :, index * block : (index + 1) * block] = taken @ weights
     return result
+
+
+def _at_once(
+    x: Tensor, source: Span, target: Span, block: int, axis: Axis, gain: float | None, dim: int
+) -> Tensor:
+    """All blocks of outputs in one product, (band, ..., block, ..., output): where every call costs.
+
+    For blocks that are so many whole inputs apart, and so have the same weights.
+    """
+    starts, step = _block_starts(target, block), _whole_step(block, axis, gain)
+    assert step is not None
+    needs = [
+        _block_weights(start, block, source, target, axis, gain, x.device)
+        for start in (starts[0], starts[-1])
+    ]
+    (first, weights), (last, _) = needs
+    taken = _take(x, Span(first.start, last.stop), source, dim)
+    return taken.unfold(dim, first.stop - first.start, step) @ weights
 
 
 def _block_starts(target: Span, block: int) -> range:
@@ -144,19 +171,54 @@ def _block_starts(target: Span, block: int) -> range:
 
 
 def _block_weights(
-    start: int, block: int, source: Span, target: Span, axis: Axis, gain: float | None
+    start: int,
+    block: int,
+    source: Span,
+    target: Span,
+    axis: Axis,
+    gain: float | None,
+    device: torch.device,
 ) -> tuple[Span, Tensor]:
     """Which inputs a block of outputs spans, and its (input, output) weights.
 
     Raises ValueError where an output of `target` needs an input beyond `source`.
     """
-    need, weights = _weights(start, start + block, axis, gain)
+    need, host = _weights_of(start, block, axis, gain)
     low, high = max(need.start, source.start), min(need.stop, source.stop)
     if (low, high) != (need.start, need.stop):
-        kept = weights[:, max(target.start - start, 0) : target.stop - start]
+        kept = host[:, max(target.start - start, 0) : target.stop - start]
         if kept[: max(low - need.start, 0)].any() or kept[max(high - need.start, 0) :].any():
             raise ValueError(f"output pixels {target} need inputs beyond {source}")
-    return need, weights
+    if device.type == "cpu":
+        return need, torch.from_numpy(host)
+    if _whole_step(block, axis, gain) is not None:
+        return need, _shared_weights(block, axis, gain, device)
+    return need, upload(host, device)
+
+
+def _whole_step(block: int, axis: Axis, gain: float | None) -> int | None:
+    """How many inputs blocks of outputs are apart, None where that is no whole number."""
+    step = block / axis.ratio if gain is None else block * axis.ratio
+    return int(step) if step == int(step) else None
+
+
+def _weights_of(start: int, block: int, axis: Axis, gain: float | None) -> tuple[Span, Floats]:
+    """As `_weights`; those of the first block, moved, where all have the same."""
+    step = _whole_step(block, axis, gain)
+    if step is None:
+        return _weights(start, start + block, axis, gain)
+    need, weights = _weights(0, block, axis, gain)
+    moved = start // block * step
+    return Span(need.start + moved, need.stop + moved), weights
+
+
+@lru_cache(maxsize=256)
+def _shared_weights(block: int, axis: Axis, gain: float | None, device: torch.device) -> Tensor:
+    """On a device, once for all tiles and streams: whoever comes first waits until it is there."""
+    weights = upload(_weights(0, block, axis, gain)[1], device)
+    if device.type == "cuda":
+        torch.cuda.current_stream(device).synchronize()
+    return weights
 
 
 def _take(x: Tensor, need: Span, source: Span, dim: int) -> Tensor:
@@ -183,7 +245,7 @@ def _cut_blocks(x: Tensor, target: tuple[Span, Span], block: int) -> Tensor:
 
 
 @lru_cache(maxsize=1024)
-def _weights(start: int, stop: int, axis: Axis, gain: float | None) -> tuple[Span, Tensor]:
+def _weights(start: int, stop: int, axis: Axis, gain: float | None) -> tuple[Span, Floats]:
     """Weights (input pixel, output pixel) of output pixels [start, stop), and which inputs they span."""
     outputs = np.arange(start, stop, dtype=np.float64)
     if gain is None:
@@ -200,7 +262,7 @@ def _weights(start: int, stop: int, axis: Axis, gain: float | None) -> tuple[Spa
         sigma = nyquist_sigma(gain, axis.ratio)
         weights = np.exp(-0.5 * (distance / sigma) ** 2) * (np.abs(distance) <= _GAUSS_RADIUS * sigma)
         weights /= weights.sum(0)
-    return need, torch.from_numpy(weights.astype(np.float32))
+    return need, weights.astype(np.float32)
 
 
 def _keys6(s: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from itertools import groupby
 
 import torch
@@ -56,7 +57,7 @@ class Learner:
         for gradient in self._gradients:
             gradient.zero_()
         total = torch.zeros((), device=self._device)
-        with within_device_memory("the patches of a step"):
+        with within_device_memory("the patches of a step"), _repeatable(self._device):
             for loss in self._losses(batch):
                 loss.backward()  # type: ignore[no-untyped-call]
                 total += loss.detach()
@@ -172,3 +173,10 @@ def _copy(network: HFreqdiff, device: torch.device, layout: torch.memory_format)
 
 def _bands(example: Example) -> int:
     return len(example.shown)
+
+
+def _repeatable(device: torch.device) -> AbstractContextManager[None]:
+    """The same batch gives the same gradients, to the bit, on a GPU, too."""
+    if device.type == "cpu":
+        return nullcontext()
+    return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -294,11 +296,40 @@ def test_a_tile_that_a_device_has_no_room_for_is_fused_in_parts_of_the_same_pixe
     whole = compute_tile(TensorJob(setup, moments, [Worker(fuse)]), tile)
     job = TensorJob(setup, moments, [Worker(fuse_little)])
     np.testing.assert_array_equal(compute_tile(job, tile).view(np.uint32), whole.view(np.uint32))
-    assert tried[:3] == [(256, 256), (128, 256), (128, 128)]
-    assert len(tried) > 3
+    # Once beside others, then alone, and smaller and smaller.
+    assert tried[:4] == [(256, 256), (256, 256), (128, 256), (128, 128)]
+    assert len(tried) > 4
     tried.clear()
     np.testing.assert_array_equal(compute_tile(job, tile).view(np.uint32), whole.view(np.uint32))
     assert all(rows * cols <= 70 * 100 for rows, cols in tried)  # Once told is enough.
+
+
+def test_who_has_no_room_beside_others_is_fused_alone_and_whole(odd: Scene, glp: tuple[Setup, Fuse]) -> None:
+    setup, fuse = glp
+    lock, inside, most, sizes = threading.Lock(), [], [0], []
+
+    def fuse_one_at_a_time(pair: Pair, target: Spans) -> tuple[torch.Tensor, None]:
+        with lock:
+            inside.append(target)
+            most[0] = max(most[0], len(inside))
+            crowded = len(inside) > 1
+        time.sleep(0.02)
+        with lock:
+            inside.remove(target)
+        if crowded:
+            raise RuntimeError("GET was unable to find an engine to execute this computation")
+        sizes.append(target[0].stop - target[0].start)
+        return fuse(pair, target)[0], None
+
+    moments, tiles = moments_of(odd), [Rect(64 * row, 0, 64, 64) for row in range(4)]
+    job = TensorJob(setup, moments, [Worker(fuse_one_at_a_time)])
+    with ThreadPoolExecutor(2) as pool:
+        made = list(pool.map(partial(compute_tile, job), tiles))
+    assert most[0] == 2
+    assert set(sizes) == {64}
+    plain = TensorJob(setup, moments, [Worker(fuse)])
+    for one, tile in zip(made, tiles, strict=True):
+        np.testing.assert_array_equal(one, compute_tile(plain, tile))
 
 
 def test_threads_are_shared_out_among_the_workers(odd: Scene, glp: tuple[Setup, Fuse]) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from geosharp.imaging import resample
 from geosharp.imaging.resample import UP_RADIUS, Axis, Span, degrade, degrade_valid, down_radius, upsample
 from tests.imaging.synthetic import degrade_exactly
 
@@ -136,6 +137,29 @@ def test_degradation_has_the_same_bits_in_any_tile(axes: tuple[Axis, Axis], gain
         need = (pan_span(rows, axes[0], gain), pan_span(cols, axes[1], gain))
         part = degrade(cut(pan, source, need), need, (rows, cols), axes, (gain, gain))
         assert torch.equal(part, cut(expected, whole, (rows, cols))), (rows, cols)
+
+
+@pytest.mark.parametrize(("ratio", "gain"), [(4.0, None), (2.0, None), (4.0, 0.1), (3.0, 0.3), (1.5, 0.5)])
+def test_all_blocks_in_one_product_are_those_one_by_one(ratio: float, gain: float | None) -> None:
+    """As devices whose every call costs are given them; blocks are cut at both ends."""
+    axis, target = Axis(ratio, -0.37), Span(150, 407) if gain is None else Span(37, 101)
+    block = 128 if gain is None else 16
+    scale = 1 / ratio if gain is None else ratio
+    source = Span(int(target.start * scale) - 60, int(target.stop * scale) + 60)
+    x = torch.randn(3, source.stop - source.start, 41, generator=torch.Generator().manual_seed(0))
+    rows = resample._along_rows(x, source, target, block, axis, gain)
+    at_once = resample._at_once(x, source, target, block, axis, gain, 1).transpose(2, 3).flatten(1, 2)
+    torch.testing.assert_close(at_once, rows, rtol=0, atol=1e-5)
+    turned = x.transpose(1, 2).contiguous()
+    cols = resample._along_cols(turned, source, target, block, axis, gain)
+    at_once = resample._at_once(turned, source, target, block, axis, gain, 2).flatten(2)
+    torch.testing.assert_close(at_once, cols, rtol=0, atol=1e-5)
+
+
+def test_blocks_that_are_no_whole_inputs_apart_have_weights_of_their_own() -> None:
+    assert resample._whole_step(128, Axis(4.000245, 0.0), None) is None
+    assert resample._whole_step(16, Axis(4.0, 0.3), 0.2) == 64
+    assert resample._whole_step(128, Axis(3.0, 0.3), None) is None
 
 
 def test_an_output_that_needs_more_than_the_source_is_refused() -> None:
