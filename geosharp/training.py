@@ -23,13 +23,13 @@ from geosharp.raster.environment import gdal_settings
 from geosharp.raster.identity import Bands
 from geosharp.raster.output.scratch import scratch
 from geosharp.raster.output.text import check_text, write_bytes
+from geosharp.raster.pairing import Scenes, name_pairs
 from geosharp.raster.scene import Scene, open_scene
 from geosharp.raster.source import FilePath
 from geosharp.tuning.account import tell_origin, tell_outcome, tell_scene
 from geosharp.tuning.ground import Ground, halve, hide_across, prepare
 from geosharp.tuning.identity import hash_files, identify, settings_in
 from geosharp.tuning.judge import Scores, hold_contest
-from geosharp.tuning.pairing import Scenes, name_pairs
 from geosharp.tuning.processes import joined
 from geosharp.tuning.recipe import Recipe, from_nothing
 from geosharp.tuning.store import Store

@@ -107,8 +107,8 @@ def train_command(
     same command goes on where it was. Several GPUs: torchrun --nproc-per-node N -m geosharp train ...
     """
     terminal = open_terminal(context, verbose, quiet, log_json=log_json)
+    from geosharp.raster.pairing import find_pairs
     from geosharp.training import state_beside, train
-    from geosharp.tuning.pairing import find_pairs
 
     try:
         with _progress(terminal, tensorboard) as progress:

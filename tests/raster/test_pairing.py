@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from geosharp.errors import InputError, UsageError
-from geosharp.tuning.pairing import find_pairs, name_pairs
+from geosharp.raster.pairing import find_pairs, name_pairs
 
 
 def touch(folder: Path, *names: str) -> None:

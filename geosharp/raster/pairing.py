@@ -14,15 +14,11 @@ from pathlib import Path
 from geosharp.errors import InputError, UsageError
 from geosharp.raster.opening import check_exists
 from geosharp.raster.source import FilePath
+from geosharp.raster.vendors import Name, Pair, pair_by_band, pair_by_time, read_name
 
-# PAN's file, and MS's: one, or one per band.
-Pair = tuple[str, tuple[str, ...]]
 Scenes = FilePath | Sequence[tuple[FilePath, FilePath | Sequence[FilePath]]]
 
 _RASTERS = {".tif", ".tiff", ".jp2", ".vrt", ".img", ".ntf", ".nitf", ".til", ".pix", ".dat"}
-# Words of a name that tell PAN and MS apart, as vendors write them: PAN, MSS1, MUL, P2AS, M2AS ...
-_PAN = re.compile(r"(pan|panchromatic)\d*|p|p\d[a-z]{2}")
-_MS = re.compile(r"(ms|mss|mul|multi|multispectral|mx|xs)\d*|m|m\d[a-z]{2}")
 # What GDAL opens though it is no path: documents, URIs and parts of containers.
 _GDALS_OWN = re.compile(r"\s*<|[^/]*:")
 _COLUMNS = ("pan", "ms")
@@ -85,30 +81,31 @@ def _check_names(names: Sequence[str]) -> None:
 
 
 def pair_folder(folder: Path) -> tuple[list[Pair], list[str]]:
-    """PAN and MS of one name but for the word that tells them apart, in the folder and those within it."""
+    """The pairs in the folder and those within it: PAN and MS of one name but for the word that tells them
+    apart, or taken within seconds of each other, or Landsat's bands, a file each."""
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _RASTERS and path.is_file())
-    by_name: dict[str, dict[str, list[Path]]] = defaultdict(lambda: {"pan": [], "ms": []})
-    strays = []
-    for path in files:
-        name, role = _read_name(path.relative_to(folder))
-        if role is None:
-            strays.append(path)
-        else:
-            by_name[name][role].append(path)
-    pairs: list[Pair] = []
-    for found in by_name.values():
-        if len(found["pan"]) == len(found["ms"]) == 1:
-            pairs.append((str(found["pan"][0]), (str(found["ms"][0]),)))
-        else:
-            strays += [*found["pan"], *found["ms"]]
+    pairs, used = pair_by_band(files)
+    named = [(path, read_name(path.relative_to(folder))) for path in files if path not in set(used)]
+    by_key: dict[str, list[tuple[Path, Name]]] = defaultdict(list)
+    for path, name in named:
+        by_key[name.key].append((path, name))
+    found = []
+    for alike in by_key.values():
+        pans, mss = ([path for path, name in alike if name.role == role] for role in ("pan", "ms"))
+        if len(pans) == len(mss) == 1:
+            found.append((pans[0], mss[0]))
+    paired = {path for pair in found for path in pair}
+    found += pair_by_time([(path, name) for path, name in named if path not in paired])
+    paired = {path for pair in found for path in pair}
+    pairs += [(str(pan), (str(ms),)) for pan, ms in found]
     if not pairs:
         raise _without_pair(folder, files)
     notes = []
-    if strays:
-        names = ", ".join(str(path.relative_to(folder)) for path in sorted(strays)[:5])
+    if strays := [path for path, _ in named if path not in paired]:
+        names = ", ".join(str(path.relative_to(folder)) for path in strays[:5])
         more = f" and {len(strays) - 5} more" if len(strays) > 5 else ""
         notes.append(f"{folder}: left out, as they are of no pair: {names}{more}")
-    return pairs, notes
+    return sorted(pairs), notes
 
 
 def _without_pair(folder: Path, files: Sequence[Path]) -> InputError:
@@ -179,17 +176,6 @@ def _check_there(name: str, role: str, place: str) -> None:
         check_exists(name, role)
     except InputError as error:
         raise InputError(place, f"{name}: {error.found}", error.needed, error.remedy) from error
-
-
-def _read_name(path: Path) -> tuple[str, str | None]:
-    """The name without what tells PAN and MS apart, and which of them it is."""
-    role = None
-    words = re.split(r"([_\-. /\\]+)", path.with_suffix("").as_posix().lower())
-    for at, word in enumerate(words):
-        for kind, pattern in (("pan", _PAN), ("ms", _MS)):
-            if pattern.fullmatch(word):
-                role, words[at] = kind, "*"
-    return "".join(words), role
 
 
 def _from(folder: Path, name: str) -> str:

@@ -1,0 +1,99 @@
+"""How vendors name the files of a scene: PAN and MS apart by a second, and one file per band."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+# PAN's file, and MS's: one, or one per band.
+Pair = tuple[str, tuple[str, ...]]
+
+# Words of a name that tell PAN and MS apart: PAN, MSS1, MUL, P2AS, M2AS ...
+_PAN = re.compile(r"(pan|panchromatic)\d*|p|p\d[a-z]{2}")
+_MS = re.compile(r"(ms|mss|mul|multi|multispectral|mx|xs|analytic)\d*|m|m\d[a-z]{2}")
+_WORDS = re.compile(r"([_\-. /\\]+)")
+# When a scene was taken: Maxar's 13AUG02162041, Airbus's 201308271041123, Planet's 20190304_101112.
+_TIMES = (
+    (re.compile(r"(?<![0-9a-z])(\d\d[a-z]{3}\d{8})(?!\d)"), "%y%b%d%H%M%S"),
+    (re.compile(r"(?<!\d)((?:19|20)\d{12})\d{0,3}(?!\d)"), "%Y%m%d%H%M%S"),
+    (re.compile(r"(?<!\d)((?:19|20)\d{6}[_t]\d{6})(?!\d)"), "%Y%m%d_%H%M%S"),
+)
+# PAN and MS of one pass.
+_APART = timedelta(seconds=5)
+# A part of a scene that is cut into several files: R1C2.
+_PART = re.compile(r"(?<![0-9a-z])r\d+c\d+(?![0-9a-z])")
+_LANDSAT = re.compile(r"(l[ceot]0[789]_.+)_b(\d{1,2})\.tiff?")
+# Of Landsat 7 to 9: PAN, and the bands of reflected light at 30 m.
+_LANDSAT_PAN, _LANDSAT_MS = 8, range(1, 8)
+
+
+@dataclass(frozen=True)
+class Name:
+    """What a file's name tells. key: the rest of it, the same for PAN and MS that differ in one word alone;
+    role: "pan" or "ms", None where it tells neither; time: when it was taken; part: of the scene."""
+
+    key: str
+    role: str | None
+    time: datetime | None
+    part: str
+
+
+def read_name(path: Path) -> Name:
+    """path: from the folder that is searched, as folders may tell PAN from MS, too."""
+    text, role = path.with_suffix("").as_posix().lower(), None
+    words = _WORDS.split(text)
+    for at, word in enumerate(words):
+        for kind, pattern in (("pan", _PAN), ("ms", _MS)):
+            if pattern.fullmatch(word):
+                role, words[at] = kind, "*"
+    parts = _PART.findall(text)
+    return Name("".join(words), role, _read_time(text), parts[-1] if parts else "")
+
+
+def pair_by_band(files: Sequence[Path]) -> tuple[list[Pair], list[Path]]:
+    """Landsat's scenes, a file per band; and the files of which nothing is left to be paired."""
+    scenes: dict[tuple[Path, str], dict[int, Path]] = defaultdict(dict)
+    for path in files:
+        if match := _LANDSAT.fullmatch(path.name.lower()):
+            scenes[path.parent, match[1]][int(match[2])] = path
+    pairs: list[Pair] = []
+    used: list[Path] = []
+    for bands in scenes.values():
+        ms = [bands[number] for number in _LANDSAT_MS if number in bands]
+        if _LANDSAT_PAN in bands and ms:
+            pairs.append((str(bands[_LANDSAT_PAN]), tuple(map(str, ms))))
+            # Thermal bands, and those that are other bands again, are of the scene, too.
+            used += bands.values()
+    return pairs, used
+
+
+def pair_by_time(named: Sequence[tuple[Path, Name]]) -> list[tuple[Path, Path]]:
+    """PAN and MS of the same part, taken within seconds of each other, where only two can be meant."""
+    pans, mss = (
+        [(path, name) for path, name in named if name.role == role and name.time is not None]
+        for role in ("pan", "ms")
+    )
+    near = [
+        (pan, ms)
+        for pan, its in pans
+        for ms, other in mss
+        if its.part == other.part and abs(its.time - other.time) <= _APART  # type: ignore[operator]
+    ]
+    return [
+        (pan, ms)
+        for pan, ms in near
+        if sum(pan == other for other, _ in near) == 1 and sum(ms == other for _, other in near) == 1
+    ]
+
+
+def _read_time(text: str) -> datetime | None:
+    for pattern, form in _TIMES:
+        for found in pattern.findall(text):
+            with contextlib.suppress(ValueError):
+                return datetime.strptime(re.sub("(?<=\\d{8})t", "_", found), form).replace(tzinfo=UTC)
+    return None
