@@ -13,6 +13,7 @@ from geosharp.errors import GeosharpError
 from geosharp.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from geosharp.archive.batch import BatchResult, batch
     from geosharp.calibration import calibrate
     from geosharp.evaluation import Evaluation, evaluate
     from geosharp.fusion import FuseResult, fuse
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from geosharp.training import TrainResult, train
 
 __all__ = [
+    "BatchResult",
     "Calibration",
     "Diffusion",
     "Evaluation",
@@ -32,6 +34,7 @@ __all__ = [
     "Scene",
     "TrainResult",
     "__version__",
+    "batch",
     "calibrate",
     "evaluate",
     "fuse",
@@ -42,6 +45,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "BatchResult": "geosharp.archive.batch",
     "Calibration": "geosharp.padm.calibration",
     "Diffusion": "geosharp.hfreqdiff.settings",
     "Evaluation": "geosharp.evaluation",
@@ -49,6 +53,7 @@ _HOMES = {
     "ReportResult": "geosharp.reporting",
     "Scene": "geosharp.raster.scene",
     "TrainResult": "geosharp.training",
+    "batch": "geosharp.archive.batch",
     "calibrate": "geosharp.calibration",
     "evaluate": "geosharp.evaluation",
     "fuse": "geosharp.fusion",

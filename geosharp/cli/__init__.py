@@ -1,6 +1,7 @@
 """The command line: parses, forwards, prints; no arithmetic."""
 
 from geosharp.cli.app import app, main
+from geosharp.cli.archive import batch_command
 from geosharp.cli.commands import demo_command, fuse_command
 from geosharp.cli.library import models_command, sensors_command
 from geosharp.cli.results import evaluate_command, report_command
@@ -9,6 +10,7 @@ from geosharp.cli.training import train_command
 
 __all__ = [
     "app",
+    "batch_command",
     "calibrate_command",
     "demo_command",
     "evaluate_command",

@@ -21,6 +21,7 @@ from geosharp.errors import GeosharpError
 from geosharp.terminal.tables import format_profile
 
 if TYPE_CHECKING:
+    from geosharp.archive.ledger import Row
     from geosharp.demo import DemoResult
     from geosharp.engine.clock import Profile
     from geosharp.engine.stream import Progress, ProgressCallback
@@ -104,6 +105,13 @@ class Terminal:
             seconds=round(result.seconds, 3),
             tiles=result.tiles,
         )
+
+    def scene_done(self, row: Row, count: int, total: int) -> None:
+        """A scene of a batch, as soon as it is known what became of it."""
+        what = {"done": f"{row.seconds:.1f} s", "failed": row.error, "skipped": "is there already"}
+        text = f"[{count}/{total}] {row.name}: {row.state}, {what[row.state]}"
+        facts = {"state": row.state, "seconds": row.seconds, "out": row.out, "error": row.error}
+        self.say("scene", text, scene=row.name, count=count, total=total, **facts)
 
     def profiled(self, profile: Profile) -> None:
         """Where the time of a fusion went."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from geosharp.engine.clock import COMPUTE, PARTS
 from geosharp.quality.scores import METRICS, Metric, find_best, format_value
 
 if TYPE_CHECKING:
+    from geosharp.archive.batch import BatchResult
     from geosharp.engine.clock import Profile
     from geosharp.evaluation import Evaluation
     from geosharp.padm.calibration import Calibration
@@ -159,6 +161,17 @@ def _file_line(file: dict[str, Any]) -> str:
     crs = file["crs"] or "no CRS"
     pixel = "" if file["pixel_size"] is None else f", {file['pixel_size'][0]:.6g} per pixel"
     return f"{file['file']}: {size}, {file['dtype']}{declared}{bits}, {nodata}, {crs}{pixel}"
+
+
+def format_batch(result: BatchResult) -> str:
+    """How many scenes came to what, and those that failed with the reason."""
+    counts = Counter(row.state for row in result.rows)
+    told = ", ".join(f"{counts[state]} {state}" for state in ("done", "skipped", "failed") if counts[state])
+    lines = [f"{len(result.rows)} scenes in {result.seconds:.0f} s: {told}"]
+    lines += [f"  {row.name}: {row.error}" for row in result.failed]
+    if result.failed:
+        lines.append("--retry-failed tries these again")
+    return "\n".join(lines)
 
 
 def format_profile(profile: Profile) -> str:

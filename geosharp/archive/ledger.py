@@ -1,0 +1,109 @@
+"""What became of each scene of a batch: a line of JSON for each, added as it is known."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from geosharp.errors import InputError, OutputError
+
+NAME = "batch.jsonl"
+DONE, FAILED, SKIPPED = "done", "failed", "skipped"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A scene of a batch. state: "done", "failed", or "skipped" as its result was there; seconds: it took;
+    error: why it failed, else empty."""
+
+    name: str
+    pan: str
+    ms: tuple[str, ...]
+    out: str
+    state: str
+    seconds: float = 0.0
+    method: str = ""
+    warnings: tuple[str, ...] = ()
+    error: str = ""
+
+
+class Ledger:
+    """The lines of all batches into one folder, the newest last."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / NAME
+
+    def read(self) -> dict[str, Row]:
+        """The newest row of each scene, by its name. A line cut off by a kill is none."""
+        if not self.path.exists():
+            return {}
+        rows: dict[str, Row] = {}
+        try:
+            lines = self.path.read_bytes().splitlines(keepends=True)
+        except OSError as error:
+            raise self._unreadable(f"cannot be read ({error.strerror})") from error
+        for number, line in enumerate(lines, 1):
+            if not line.endswith(b"\n"):
+                break
+            row = _parse(line)
+            if row is None:
+                raise self._unreadable(f"line {number} is none of a batch's")
+            rows[row.name] = row
+        return rows
+
+    def add(self, row: Row) -> None:
+        """On the disk when this returns."""
+        line = (json.dumps(asdict(row)) + "\n").encode()
+        try:
+            with self.path.open("r+b" if self.path.exists() else "w+b") as file:
+                # What a kill has cut off is no line, and is not to spoil the next.
+                _cut_torn_line(file)
+                file.write(line)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            found, needed = f"takes no more lines ({error.strerror})", "room for the batch's record"
+            raise OutputError(
+                self.path, found, needed, "free some space: results so far are complete"
+            ) from error
+
+    def _unreadable(self, found: str) -> InputError:
+        remedy = "move it away to begin a new one; finished results are skipped all the same"
+        return InputError(self.path, found, "the record of earlier batches", remedy)
+
+
+def _cut_torn_line(file: Any) -> None:
+    size = file.seek(0, os.SEEK_END)
+    back = min(size, 2**20)
+    file.seek(size - back)
+    tail = file.read(back)
+    if tail and not tail.endswith(b"\n"):
+        file.truncate(size - back + tail.rfind(b"\n") + 1)
+    file.seek(0, os.SEEK_END)
+
+
+def _parse(line: bytes) -> Row | None:
+    """None where the line is something else."""
+    try:
+        told = json.loads(line)
+        given = {field.name: told[field.name] for field in fields(Row)}
+    except (ValueError, LookupError, TypeError):
+        return None
+    texts = ("name", "pan", "out", "state", "method", "error")
+    if not all(isinstance(given[name], str) for name in texts) or not isinstance(
+        given["seconds"], int | float
+    ):
+        return None
+    if not all(_are_texts(given[name]) for name in ("ms", "warnings")):
+        return None
+    return Row(**{**given, "ms": tuple(given["ms"]), "warnings": tuple(given["warnings"])})
+
+
+def _are_texts(value: object) -> bool:
+    return (
+        isinstance(value, Sequence) and not isinstance(value, str) and all(isinstance(v, str) for v in value)
+    )

@@ -1,0 +1,69 @@
+"""What became of scenes outlives whatever kills the batch."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from geosharp.archive.ledger import DONE, FAILED, Ledger, Row
+from geosharp.errors import InputError
+
+ROWS = [
+    Row("a", "a_pan.tif", ("a_ms.tif",), "a.tif", DONE, 1.5, "glp", ("hm",)),
+    Row("b", "b_pan.tif", ("b1.tif", "b2.tif"), "b.tif", FAILED, error="no; \n\x1b[31m"),
+]
+
+
+def test_rows_come_back_the_newest_of_each_scene(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    assert ledger.read() == {}
+    for row in (ROWS[1], ROWS[0], Row("b", "b_pan.tif", ("b1.tif",), "b.tif", DONE)):
+        ledger.add(row)
+    assert list(ledger.read().values()) == [Row("b", "b_pan.tif", ("b1.tif",), "b.tif", DONE), ROWS[0]]
+    assert len(ledger.path.read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize("cut", [1, 20, 60])
+def test_a_line_that_a_kill_cut_off_is_none_and_spoils_no_other(tmp_path: Path, cut: int) -> None:
+    ledger = Ledger(tmp_path)
+    for row in ROWS:
+        ledger.add(row)
+    ledger.path.write_bytes(ledger.path.read_bytes()[:-cut])
+    assert list(ledger.read()) == ["a"]
+    ledger.add(ROWS[1])
+    assert list(ledger.read().values()) == ROWS
+
+
+def test_what_is_no_record_is_refused_by_its_line(tmp_path: Path) -> None:
+    ledger, chance = Ledger(tmp_path), random.Random(0)
+    ledger.add(ROWS[0])
+    good = ledger.path.read_bytes()
+    for bad in (
+        b"{}\n",
+        b"[1]\n",
+        b"\xff\xfe\n",
+        good.replace(b"1.5", b'"1"'),
+        good.replace(b'["hm"]', b'"hm"'),
+    ):
+        ledger.path.write_bytes(good + bad)
+        with pytest.raises(InputError, match="line 2 is none of a batch's"):
+            ledger.read()
+    for _ in range(200):
+        content = bytearray(good * 2)
+        for _ in range(chance.choice((1, 5))):
+            content[chance.randrange(len(content))] = chance.randrange(256)
+        ledger.path.write_bytes(content)
+        try:
+            rows = ledger.read()
+        except InputError:
+            continue
+        assert all(isinstance(row.error, str) for row in rows.values())
+
+
+def test_each_line_is_json_of_its_own(tmp_path: Path) -> None:
+    Ledger(tmp_path).add(ROWS[1])
+    (line,) = (tmp_path / "batch.jsonl").read_text().splitlines()
+    assert json.loads(line)["ms"] == ["b1.tif", "b2.tif"]

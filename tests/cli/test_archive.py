@@ -1,0 +1,58 @@
+"""`geosharp batch`: what it prints and how it ends."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from geosharp.cli import app
+
+QUICK = ["--method", "brovey", "--no-overviews"]
+
+
+@pytest.fixture
+def archive(tmp_path: Path, made_pair: tuple[Path, Path]) -> Path:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for file, role in zip(made_pair, ("pan", "ms"), strict=True):
+        shutil.copy(file, folder / f"a_{role}.tif")
+        (folder / f"b_{role}.tif").write_text("broken")
+    (folder / "dem.tif").write_text("of no pair")
+    return folder
+
+
+def test_a_dry_run_prints_pairs_and_writes_nothing(tmp_path: Path, archive: Path) -> None:
+    done = CliRunner().invoke(app, ["batch", str(archive), "-o", str(tmp_path / "out"), "--dry-run"])
+    assert done.exit_code == 0
+    a, b = done.stdout.splitlines()
+    assert a == f"{archive / 'a_pan.tif'} + {archive / 'a_ms.tif'} -> {tmp_path / 'out' / 'a_pan_fused.tif'}"
+    assert b.startswith(str(archive / "b_pan.tif"))
+    assert "dem.tif" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_exit_code_tells_whether_any_failed(tmp_path: Path, archive: Path) -> None:
+    out = tmp_path / "out"
+    done = CliRunner().invoke(app, ["batch", str(archive), "-o", str(out), *QUICK])
+    assert done.exit_code == 1
+    assert "2 scenes in" in done.stdout
+    assert "1 done, 1 failed" in done.stdout
+    assert "--retry-failed tries these again" in done.stdout
+    assert "[1/2] a_pan: done" in done.stderr
+    (archive / "b_pan.tif").unlink()
+    again = CliRunner().invoke(app, ["batch", str(archive), "-o", str(out), *QUICK, "--log-json"])
+    assert again.exit_code == 0
+    assert "1 skipped" in again.stdout
+    events = [json.loads(line) for line in again.stderr.splitlines()]
+    (scene,) = [event for event in events if event["event"] == "scene"]
+    assert (scene["scene"], scene["state"], scene["count"], scene["total"]) == ("a_pan", "skipped", 1, 1)
+
+
+def test_what_cannot_be_begun_is_one_message(tmp_path: Path, archive: Path) -> None:
+    done = CliRunner().invoke(app, ["batch", str(archive), "-o", str(tmp_path / "out"), "--workers", "0"])
+    assert done.exit_code == 2
+    assert done.stderr.splitlines()[-1].startswith("geosharp: --workers: 0; needed: one or more")
