@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
@@ -9,12 +10,13 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from geosharp.calibration import WORDS, Learnt, Notes, check_choice, learn
 from geosharp.engine.clock import ADAPT, CALIBRATE, WRITTEN, Clock, Profile, take_profile
-from geosharp.engine.journal import Form, Journal, stamp
+from geosharp.engine.journal import Form, Journal
 from geosharp.engine.methods import METHODS, Tell
 from geosharp.engine.preparation import Place, adopt, preliminary_notes, prepare
 from geosharp.engine.setup import Setup
@@ -31,6 +33,7 @@ from geosharp.raster.output.preview import check_preview, write_preview
 from geosharp.raster.output.text import check_text
 from geosharp.raster.scene import Scene, name_inputs
 from geosharp.raster.source import FilePath
+from geosharp.raster.stamp import stamp_inputs
 from geosharp.version import __version__
 
 if TYPE_CHECKING:
@@ -175,6 +178,7 @@ def fuse(
         "sensor_sha256": None if scene.sensor.origin is None else scene.sensor.origin.digest,
         "weights": weights,
         "area": area,
+        "area_sha256": _hash_area(area),
         "extent": extent,
         "dtype": dtype,
         "bits": form.bits,
@@ -192,7 +196,7 @@ def fuse(
         beside = SceneWriter(Path(uncertainty), spread, beside_form, overwrite=overwrite, inputs=inputs)
     journal = Journal(
         output.path,
-        _identify(lineage, scene.files or named),
+        _identify(lineage, scene),
         Form(len(scene.bands), setup.pixels.dtype, uncertainty is not None),
         resume=resume,
         reserve=round(_RESERVE * content.raw_bytes),
@@ -294,14 +298,24 @@ def _check_calibration(method: str | None, choice: FilePath | Calibration) -> No
         raise UsageError("--calibration", f"a calibration for {method}", f"--method {taking}", remedy)
 
 
-def _identify(lineage: Mapping[str, str], files: Sequence[str]) -> dict[str, str]:
+def _identify(lineage: Mapping[str, str], scene: Scene) -> dict[str, str]:
     """What decides the result's pixels, as text by name: the files, and how it is made."""
     told = dict(lineage)
     parameters = json.loads(told.pop("GEOSHARP_PARAMETERS"))
     # Files are known by what is in them.
     settings = {name: str(value) for name, value in parameters.items() if name not in ("pan", "ms")}
     tags = {name.removeprefix("GEOSHARP_").lower(): value for name, value in told.items()}
-    return stamp(files) | tags | settings
+    # What computes may round otherwise once it is another version.
+    versions = {name: version(name) for name in ("rasterio", "torch")}
+    inputs = stamp_inputs(scene.pan.name, [source.name for source in scene.ms], scene.files)
+    return inputs | tags | settings | versions
+
+
+def _hash_area(area: Place | None) -> str | None:
+    """Of the file that an area is from, if it is from one."""
+    if not isinstance(area, str | os.PathLike) or not Path(area).is_file():
+        return None
+    return hashlib.sha256(Path(area).read_bytes()).hexdigest()
 
 
 def _nothing_valid(scene: Scene) -> PairError:

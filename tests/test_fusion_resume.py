@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
 import random
 from collections.abc import Callable
@@ -21,7 +23,7 @@ from geosharp.engine.stream import Progress
 from geosharp.errors import GeosharpError, OutputError
 from geosharp.fusion import FuseResult
 from tests.hfreqdiff.made_model import make_model
-from tests.made import make_pair
+from tests.made import ORIGIN, make_pair
 from tests.quick import fuse
 
 TILES = 16  # of 64 pixels
@@ -148,8 +150,65 @@ def test_an_input_that_has_changed_is_refused_by_its_name(tmp_path: Path) -> Non
     state = mine[0].stat()
     mine[0].write_bytes(content)
     os.utime(mine[0], ns=(state.st_atime_ns, state.st_mtime_ns))
-    with pytest.raises(OutputError, match=f"{mine[0].name} has changed"):
+    with pytest.raises(OutputError, match=f"other pan .pan was {mine[0].name}, "):
         run(mine, tmp_path / "out.tif")
+
+
+def test_the_order_of_ms_files_counts(tmp_path: Path, pair: tuple[Path, Path]) -> None:
+    names = []
+    with rasterio.open(pair[1]) as raster:
+        for band in (1, 2):
+            profile = {**raster.profile, "count": 1}
+            names.append(tmp_path / f"b{band}.tif")
+            with rasterio.open(names[-1], "w", **profile) as one:
+                one.write(raster.read(band), 1)
+    stop((pair[0], names), tmp_path / "out.tif")  # type: ignore[arg-type]
+    with pytest.raises(OutputError, match="a run with other ms 1, ms 2"):
+        run((pair[0], names[::-1]), tmp_path / "out.tif")  # type: ignore[arg-type]
+
+
+def test_another_shape_of_the_area_is_refused(tmp_path: Path, pair: tuple[Path, Path]) -> None:
+    x, y = ORIGIN
+    area, out = tmp_path / "area.geojson", tmp_path / "out.tif"
+
+    def write(corner: tuple[float, float]) -> None:
+        ring = [(x + 5, y - 5), (x + 200, y - 5), corner, (x + 5, y - 200), (x + 5, y - 5)]
+        geometry = {"type": "Polygon", "coordinates": [ring]}
+        crs = {"type": "name", "properties": {"name": "EPSG:32633"}}
+        area.write_text(json.dumps({"type": "Feature", "geometry": geometry, "properties": {}, "crs": crs}))
+
+    write((x + 200, y - 200))
+    stop(pair, out, 3, area=area)
+    write((x + 200, y - 100))
+    with pytest.raises(OutputError, match="area_sha256"):
+        run(pair, out, area=area)
+
+
+def test_what_goes_wrong_with_keeping_stops_nothing(
+    tmp_path: Path, pair: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("geosharp.engine.journal.Journal._keep", fail)
+    result = run(pair, tmp_path / "out.tif")
+    assert result.warnings[-1] == "tiles were no longer kept for --resume: MemoryError"
+
+
+def test_another_runs_journal_is_left_alone(tmp_path: Path, pair: tuple[Path, Path]) -> None:
+    stop(pair, out := tmp_path / "out.tif")
+    with beside(out).open("r+b") as held:
+        fcntl.flock(held.fileno(), fcntl.LOCK_EX)
+        run(pair, out, resume=False)
+        assert beside(out).exists()
+
+
+def test_a_refused_resume_promises_nothing(tmp_path: Path, pair: tuple[Path, Path]) -> None:
+    stop(pair, out := tmp_path / "out.tif")
+    notes: list[str] = []
+    with pytest.raises(OutputError):
+        run(pair, out, method="gsa", on_note=notes.append)
+    assert not any("--resume goes on" in note for note in notes)
 
 
 def test_without_resume_it_starts_anew_and_says_so(tmp_path: Path, pair: tuple[Path, Path]) -> None:
@@ -215,7 +274,12 @@ def test_a_damaged_journal_is_refused_or_does_no_harm(tmp_path: Path, pair: tupl
         with suppress(OutputError):
             run(pair, out)
         assert not out.exists() or out.read_bytes() == whole
-    for content in (b"", b"geosharp journal 1\n", b"geosharp journal 1\n[1]\n", os.urandom(5000)):
+    out.unlink()
+    # Killed before it kept anything.
+    for content in (b"", good[:10], good[:19], good[:100]):
+        beside(out).write_bytes(content)
+        assert run(pair, out, overwrite=True).path.read_bytes() == whole
+    for content in (b"geosharp journal 1\n[1]\n", os.urandom(5000)):
         beside(out).write_bytes(content)
         with pytest.raises(OutputError, match="no journal of this version of geosharp, or a damaged one"):
             run(pair, out, overwrite=True)

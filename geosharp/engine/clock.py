@@ -62,10 +62,9 @@ class Profile:
     def bound(self) -> str:
         """In words: what took longest, and what would make it faster."""
         if self.tiles < self.wall / 2:
-            return (
-                "most of the time went before and after the tiles: a saved --calibration, --no-overviews and "
-                "larger scenes save of it"
-            )
+            learnt = "a saved --calibration, " if CALIBRATE in self.seconds else ""
+            around = "most of the time went before and after the tiles"
+            return f"{around}: {learnt}--no-overviews and larger scenes help"
         stage, share = max(self.shares.items(), key=lambda found: found[1])
         remedy = _ON_GPU if stage == COMPUTE and self.gpu else _REMEDIES[stage]
         return f"{stage} is the bound, at work {share:.0%} of the time; faster: {remedy}"

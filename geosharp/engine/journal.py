@@ -20,33 +20,30 @@ import sys
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Self
 
 import numpy as np
 
+from geosharp.engine.plan import WAITING
 from geosharp.engine.stream import Fused
 from geosharp.errors import OutputError
 from geosharp.raster.grid import Rect
+from geosharp.raster.source import Array
 
 if sys.platform != "win32":
     import fcntl
 
 SUFFIX = ".journal"
 _MAGIC = b"geosharp journal 1\n"
-# Of a record: its mark, row and column of the tile, kind, and length and checksum of what follows.
-_HEAD = struct.Struct("<4sqqBQI")
-_MARK = b"tile"
+# Of a record: the mark of its run, row and column of the tile, kind, and length and checksum of what follows.
+_HEAD = struct.Struct("<8sqqBQI")
 _SKIPPED, _FILLED = range(2)
 _LONGEST_LINE = 2**20
 # Seconds after which a run is worth keeping that nobody said would be resumed; and between syncs.
 _LATER, _SYNC_EVERY = 20.0, 10.0
-# A file is told by so many samples of so many bytes.
-_SAMPLES, _SAMPLE = 64, 2**16
-# Tiles that may wait to be kept.
-_AHEAD = 8
 
 
 @dataclass(frozen=True)
@@ -85,21 +82,27 @@ class Journal:
         self._file: IO[bytes] | None = None
         self._reader: IO[bytes] | None = None
         self._places: dict[tuple[int, int], int] = {}
-        self._waiting: queue.Queue[tuple[Rect, Fused | None] | None] = queue.Queue(_AHEAD)
+        self._waiting: queue.Queue[tuple[Rect, Fused | None] | None] = queue.Queue(WAITING)
         self._thread: threading.Thread | None = None
-        self._failed = False
+        self._entered, self._kept, self._gone_wrong = False, False, ""
+        # Whatever gets between records of this run is none of its tiles.
+        self._mark = hashlib.sha256(json.dumps(self._identity, sort_keys=True).encode()).digest()[:8]
 
     def __enter__(self) -> Self:
         """Find what an earlier run has kept, where this one is to go on with it."""
         if self._resume and self.path.exists():
-            self._file = self._open("r+b")
+            self._file = self._open()
             try:
-                self._check_identity()
-                self._places = dict(self._scan())
-                self._reader = self.path.open("rb")
+                if self._check_identity():
+                    self._places = dict(self._scan())
+                    self._kept = bool(self._places)
+                    self._reader = self.path.open("rb")
+                else:
+                    self._begin(self._file)
             except BaseException:
                 self.__exit__()
                 raise
+        self._entered = True
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -109,21 +112,28 @@ class Journal:
         for file in (self._file, self._reader):
             if file is not None:
                 file.close()
+        self._thread = self._file = self._reader = None
 
     @contextlib.contextmanager
     def told(self, tell: Callable[[str], None]) -> Iterator[None]:
         """Say what there is to go on from, before the block and where it fails; afterwards nothing is."""
         if not self._resume and self.path.exists():
-            tell(f"starting anew: with --resume {self._out} would go on where an earlier run stopped")
+            tell(
+                f"starting anew: with --resume {self._out} would go on where an earlier run stopped, if it "
+                "had the same files and settings"
+            )
         try:
             yield
         except BaseException:
-            if self.path.exists() and self._file is not None:
+            if self._entered and self._kept:
                 tell("what is finished is kept: the same command with --resume goes on from there")
             raise
+        finally:
+            if self._gone_wrong:
+                tell(f"tiles were no longer kept for --resume: {self._gone_wrong}")
         if self.count:
             tell(f"{self.count} tiles were there from an earlier run")
-        self.discard()
+        self._discard()
 
     @property
     def count(self) -> int:
@@ -146,22 +156,25 @@ class Journal:
         return None
 
     def add(self, tile: Rect, fused: Fused | None) -> None:
-        """Keep a finished tile. A disk that takes no more ends the journal, not the run."""
-        if self._failed or time.monotonic() < self._start:
+        """Keep a finished tile. What goes wrong with that ends the journal, not the run."""
+        if self._gone_wrong or time.monotonic() < self._start:
             return
         if self._thread is None:
             self._thread = threading.Thread(target=self._keep_all, name="geosharp-journal", daemon=True)
             self._thread.start()
         self._waiting.put((tile, fused))
 
-    def discard(self) -> None:
-        """Remove it: the output is there."""
-        self.__exit__()
-        self.path.unlink(missing_ok=True)
+    def _discard(self) -> None:
+        """Remove it, as the output is there; not one that another run is writing."""
+        with contextlib.suppress(OSError, OutputError):
+            if self.path.exists():
+                self._open().close()
+                self.path.unlink()
 
-    def _open(self, mode: str) -> IO[bytes]:
+    def _open(self) -> IO[bytes]:
+        """The file, made where there is none, locked."""
         try:
-            file = self.path.open(mode)
+            file = os.fdopen(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
         except OSError as error:
             found, remedy = f"cannot be opened ({error.strerror})", "check its permissions, or remove it"
             raise OutputError(self.path, found, "a journal that can be read and added to", remedy) from error
@@ -171,22 +184,32 @@ class Journal:
             raise OutputError(self.path, found, "one run at a time", "wait for it, or choose another --out")
         return file
 
-    def _check_identity(self) -> None:
-        """Raise where the journal is of a run that would give other pixels, or is none."""
+    def _check_identity(self) -> bool:
+        """Whether tiles may follow; raises where they would be of other pixels, or it is no journal."""
         assert self._file is not None
-        remedy = "take the settings and files of before, or leave --resume out to start anew"
+        start = self._file.read(len(_MAGIC) + _LONGEST_LINE)
+        line = start.removeprefix(_MAGIC).partition(b"\n")
+        if _MAGIC.startswith(start) or (start.startswith(_MAGIC) and not line[1]):
+            # Its run was killed before it kept anything.
+            return False
         told: dict[str, str] = {}
-        with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
-            if self._file.read(len(_MAGIC)) == _MAGIC:
-                told = dict(json.loads(self._file.readline(_LONGEST_LINE)).items())
+        with contextlib.suppress(ValueError, TypeError, AttributeError):
+            if start.startswith(_MAGIC):
+                told = dict(json.loads(line[0]).items())
         if not told:
             found = "no journal of this version of geosharp, or a damaged one"
+            remedy = f"remove {self.path}, or leave --resume out"
             raise OutputError(self.path, found, "the journal of an interrupted run", remedy)
         names = sorted({*told, *self._identity})
         if differing := [name for name in names if told.get(name) != self._identity.get(name)]:
             changes = "; ".join(_tell(name, told.get(name), self._identity.get(name)) for name in differing)
             found = f"the journal of a run with other {', '.join(differing)} ({changes})"
+            remedy = "take the files and settings of before, or leave --resume out to start anew"
+            if differing == ["tile"]:
+                remedy = f"pass --tile {told['tile']}, or leave --resume out to start anew"
             raise OutputError(self.path, found, "the same inputs, model and settings", remedy)
+        self._file.seek(len(_MAGIC) + len(line[0]) + 1)
+        return True
 
     def _scan(self) -> Iterator[tuple[tuple[int, int], int]]:
         """Where each tile's record begins; what comes after the last whole one is cut off."""
@@ -195,7 +218,7 @@ class Journal:
         while place + _HEAD.size <= size:
             self._file.seek(place)
             mark, row, col, kind, length, _ = _HEAD.unpack(self._file.read(_HEAD.size))
-            if mark != _MARK or kind > _FILLED or length > size - place - _HEAD.size:
+            if mark != self._mark or kind > _FILLED or length > size - place - _HEAD.size:
                 break
             yield (row, col), place
             place += _HEAD.size + length
@@ -214,39 +237,44 @@ class Journal:
         """In the journal's thread: append what comes until None does."""
         synced = time.monotonic()
         while (given := self._waiting.get()) is not None:
-            if self._failed:
+            if self._gone_wrong:
                 continue
             try:
                 self._keep(*given)
                 if time.monotonic() - synced > _SYNC_EVERY and self._file is not None:
                     os.fsync(self._file.fileno())
                     synced = time.monotonic()
-            except (OSError, OutputError):
-                # The run itself needs no journal.
-                self._failed = True
+            except Exception as error:
+                # Whatever it is, the run waits for this thread, and needs no journal.
+                self._gone_wrong = str(error) or type(error).__name__
 
     def _keep(self, tile: Rect, fused: Fused | None) -> None:
         if self._file is None:
-            self._file = self._begin()
-        kind, content = _SKIPPED, b""
+            self._file = self._open()
+            self._begin(self._file)
+        arrays: list[Array] = []
         if fused is not None:
             valid = np.ones(tile.shape, bool) if fused.valid is None else fused.valid
             spread = [] if fused.spread is None else [fused.spread]
-            content = b"".join(np.ascontiguousarray(each).tobytes() for each in (fused.data, valid, *spread))
-            kind = _FILLED
-        if shutil.disk_usage(self.path.parent).free < self._reserve + len(content):
-            raise OSError(errno.ENOSPC, "the room that is left is the output's")
-        head = _HEAD.pack(_MARK, tile.row, tile.col, kind, len(content), zlib.crc32(content))
+            arrays = [np.ascontiguousarray(each) for each in (fused.data, valid, *spread)]
+        length, checksum = sum(each.nbytes for each in arrays), 0
+        for each in arrays:
+            checksum = zlib.crc32(each.data, checksum)
+        if shutil.disk_usage(self.path.parent).free < self._reserve + length:
+            raise OSError(errno.ENOSPC, "the room that is left on the disk is the output's")
+        kind = _FILLED if arrays else _SKIPPED
         self._file.seek(0, os.SEEK_END)
-        self._file.write(head + content)
+        self._file.write(_HEAD.pack(self._mark, tile.row, tile.col, kind, length, checksum))
+        for each in arrays:
+            self._file.write(each.data)
         self._file.flush()
+        self._kept = True
 
-    def _begin(self) -> IO[bytes]:
-        """A new journal in place of an older one."""
-        file = self._open("a+b")
-        file.truncate(0)
+    def _begin(self, file: IO[bytes]) -> None:
+        """In place of an older one."""
+        file.seek(0)
+        file.truncate()
         file.write(_MAGIC + json.dumps(self._identity).encode() + b"\n")
-        return file
 
 
 def beside(out: Path) -> Path:
@@ -254,30 +282,7 @@ def beside(out: Path) -> Path:
     return out.with_name(f".{out.name}{SUFFIX}")
 
 
-def stamp(names: Sequence[str]) -> dict[str, str]:
-    """What tells each file from another under its name: size, time of change, and a digest of parts of it.
-
-    Files that are on no disk of this machine have their names alone.
-    """
-    found = {}
-    for name in names:
-        path = Path(name)
-        found[f"file {path.name}"] = _stamp(path) if path.is_file() else "elsewhere"
-    return found
-
-
-def _stamp(path: Path) -> str:
-    state, digest = path.stat(), hashlib.sha256()
-    with path.open("rb") as file:
-        for place in range(0, state.st_size, max(state.st_size // _SAMPLES, _SAMPLE)):
-            file.seek(place)
-            digest.update(file.read(_SAMPLE))
-    return f"{state.st_size} bytes, {state.st_mtime_ns}, {digest.hexdigest()[:16]}"
-
-
 def _tell(name: str, before: str | None, now: str | None) -> str:
-    if name.startswith("file "):
-        return f"{name.removeprefix('file ')} has changed" if before and now else f"{name}: another file"
     return f"{name} was {before or 'not given'}, is {now or 'not given'}"
 
 

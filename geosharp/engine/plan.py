@@ -22,6 +22,8 @@ MIN_TILE = 64
 _DEFAULT_TILE = 512
 # A GPU idles between small tiles, and computes their halos.
 _GPU_TILES = (2048, 1024, 512)
+# Finished tiles that may wait to be kept in the journal.
+WAITING = 2
 # Threads that keep a GPU at work: one tile's copies run while another is computed.
 _LANES = 2
 _DEFAULT_MEMORY = 2400 * 2**20
@@ -198,6 +200,8 @@ class _Work:
         ahead = 2 * threads + readers + 1
         held = area.width * _BLOCK * bands * size_out
         base = _BASE + (_TORCH if self.tensors else 0)
+        # Some wait to be kept in the journal.
+        held += (WAITING + 1) * done
         if self.gpus is None:
             return int(base + ahead * (patch + done) + threads * self.computing(tile) + held)
         return int(base + _CUDA + ahead * (patch + done) + held)

@@ -149,7 +149,8 @@ def choose_options(
     if diffusion is not None:
         if not any(METHODS[method].diffuses for method in methods):
             found = (
-                f"{named}, with --model, --steps, --seed, --consistency, --uncertainty, --adapt or --device"
+                f"{named}, with --model, --steps, --seed, --consistency, --uncertainty, --adapt, --precision "
+                "or --device"
             )
             raise UsageError("--method", found, "hfreqdiff", f"leave these out: of no use for {named}")
         find_model(diffusion.model)

@@ -58,7 +58,7 @@ class Diffusion:
         check_device(self.device)
         if self.precision not in PRECISIONS:
             found, needed = repr(self.precision), f"one of {', '.join(PRECISIONS)}"
-            raise UsageError("--precision", found, needed, f"{PRECISIONS[0]} is the default")
+            raise UsageError("--precision", found, needed, f"take {PRECISIONS[0]}, the default")
 
     @property
     def drawn(self) -> bool:

@@ -250,8 +250,8 @@ def _plain_lines(put: Callable[[str], None]) -> ProgressCallback:
         if time.monotonic() - last < _PLAIN_INTERVAL:
             return
         last = time.monotonic()
-        left = p.seconds / p.pixels * (p.total_pixels - p.pixels) if p.pixels else 0.0
-        parts = f"{p.pixels / p.total_pixels:.0%}", _rate(p), f"{left:.0f} s left"
+        left = f"{p.seconds / p.pixels * (p.total_pixels - p.pixels):.0f} s left" if p.pixels else ""
+        parts = f"{p.pixels / p.total_pixels:.0%}", _rate(p), left
         put(f"{p.stage}: {', '.join(part for part in parts if part)}")
 
     return show

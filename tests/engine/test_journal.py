@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from geosharp.engine.journal import Form, Journal, stamp
+from geosharp.engine.journal import Form, Journal
 from geosharp.engine.stream import Fused
 from geosharp.raster.grid import Rect
 
@@ -31,20 +31,3 @@ def test_records_are_read_as_they_were_kept(tmp_path: Path) -> None:
         assert journal.find(tiles[2]) is None
         # A tile of another size is another tile.
         assert journal.find(Rect(0, 0, 5, 8)) is None
-
-
-def test_files_are_told_apart_by_what_is_in_them(tmp_path: Path) -> None:
-    one, other = tmp_path / "a.tif", tmp_path / "b.tif"
-    for path in (one, other):
-        path.write_bytes(bytes(10_000_000))
-    before = stamp([str(one), str(other), "/vsicurl/https://host/c.tif"])
-    assert before.keys() == {"file a.tif", "file b.tif", "file c.tif"}
-    assert before["file c.tif"] == "elsewhere"
-    assert stamp([str(one)])["file a.tif"] == before["file a.tif"]
-    with one.open("r+b") as file:
-        file.seek(5_000_000)
-        file.write(bytes(range(200)) * 1000)
-    assert stamp([str(one)])["file a.tif"] != before["file a.tif"]
-    # A file of no length is one, too.
-    other.write_bytes(b"")
-    assert stamp([str(other)])["file b.tif"].startswith("0 bytes")

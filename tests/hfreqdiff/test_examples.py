@@ -219,3 +219,23 @@ def test_precision_holds_a_way_against_the_cpus(
     ]
     assert half[2].strip() == "cpu, bf16"
     assert 0 < float(half[5]) < 20
+
+
+def test_gain_is_told_for_each_blur(
+    script: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    by_blur, simulate = script("by_blur"), script("simulate")
+    chips = np.stack(
+        [[40 + 150 * texture((96, 96), 9 * chip + band) for band in range(4)] for chip in range(3)]
+    )
+    for name in simulate.MIX:
+        np.savez(tmp_path / f"{name}.npz", ms=chips.astype("uint8"), name=[f"{simulate.HELD_OUT[0]}/1"] * 3)
+    monkeypatch.setattr(simulate, "RATIOS", dict(simulate.RATIOS))
+    monkeypatch.setattr(simulate, "GAINS", simulate.GAINS)
+    monkeypatch.setattr(by_blur, "GAINS", (0.05, 0.5))
+    arguments = ["--data", str(tmp_path), "--model", str(make_model(tmp_path)), "--batches", "2"]
+    monkeypatch.setattr("sys.argv", ["by_blur.py", *arguments])
+    by_blur.main()
+    rows = [line.split("|") for line in capsys.readouterr().out.splitlines()[2:]]
+    assert [float(row[1]) for row in rows] == [0.05, 0.5]
+    assert rows[0][2] != rows[1][2]

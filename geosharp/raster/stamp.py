@@ -1,0 +1,45 @@
+"""What tells the files of a scene from others under the same names."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+# A file is told by so many samples of so many bytes; one that they cover is told wholly.
+_SAMPLES, _SAMPLE = 64, 2**16
+# What GDAL puts before the name of a container, and what URIs do.
+_CONTAINER = re.compile(r"(/vsi[a-z0-9]+/|[a-z+]+://)+", re.IGNORECASE)
+
+
+def stamp_inputs(pan: str, ms: Sequence[str], files: Sequence[str]) -> dict[str, str]:
+    """By role, in their order: PAN, each MS, and whatever other files these are made of."""
+    roles = {"pan": pan} | {f"ms {number}": name for number, name in enumerate(ms, 1)}
+    behind = sorted({*files} - {*roles.values()})
+    roles |= {f"file {number}": name for number, name in enumerate(behind, 1)}
+    return {role: f"{Path(name).name}, {stamp(name)}" for role, name in roles.items()}
+
+
+def stamp(name: str) -> str:
+    """Size and a digest of a file, or of the file that it lies in; with the time of its change where the
+    digest is of samples alone. What lies on no disk here has its name alone."""
+    path = Path(name)
+    if path.is_file():
+        return _stamp(path)
+    inside = Path(_CONTAINER.sub("", name).split("!", 1)[0])
+    for container in (inside, *inside.parents, Path("/") / inside, *(Path("/") / inside).parents):
+        if container.is_file():
+            return f"{name} in {_stamp(container)}"
+    return f"{name}, elsewhere"
+
+
+def _stamp(path: Path) -> str:
+    state, digest = path.stat(), hashlib.sha256()
+    step = max(state.st_size // _SAMPLES, _SAMPLE)
+    with path.open("rb") as file:
+        for place in range(0, state.st_size, step):
+            file.seek(place)
+            digest.update(file.read(_SAMPLE))
+    changed = f", changed {state.st_mtime_ns}" if step > _SAMPLE else ""
+    return f"{state.st_size} bytes, {digest.hexdigest()[:16]}{changed}"

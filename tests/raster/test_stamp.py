@@ -1,0 +1,55 @@
+"""Inputs are told apart by what is in them and by their roles."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+from geosharp.raster.stamp import stamp, stamp_inputs
+
+
+def test_a_file_is_told_by_what_is_in_it(tmp_path: Path) -> None:
+    small, large = tmp_path / "small.tif", tmp_path / "large.tif"
+    small.write_bytes(bytes(1_000_000))
+    large.write_bytes(bytes(10_000_000))
+    before = [stamp(str(path)) for path in (small, large)]
+    assert "changed" not in before[0]
+    assert "changed" in before[1]
+    small.write_bytes(small.read_bytes())
+    assert stamp(str(small)) == before[0]
+    for path, old in zip((small, large), before, strict=True):
+        with path.open("r+b") as file:
+            file.seek(path.stat().st_size // 2 + 12_345)
+            file.write(b"other")
+        assert stamp(str(path)) != old
+    small.write_bytes(b"")
+    assert stamp(str(small)).startswith("0 bytes")
+
+
+def test_files_of_one_name_and_their_order_count(tmp_path: Path) -> None:
+    for folder, content in (("pan", b"1"), ("ms", b"22")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "s.tif").write_bytes(content)
+    pan, ms = (str(tmp_path / folder / "s.tif") for folder in ("pan", "ms"))
+    told = stamp_inputs(pan, [ms], [pan, ms])
+    assert told.keys() == {"pan", "ms 1"}
+    assert told["pan"] != told["ms 1"]
+    assert stamp_inputs(pan, [ms, pan], [pan, ms]) != stamp_inputs(pan, [pan, ms], [pan, ms])
+    # What a VRT is made of.
+    assert stamp_inputs("x.vrt", ["y.vrt"], ["x.vrt", "y.vrt", pan])["file 1"] == f"s.tif, {stamp(pan)}"
+
+
+def test_what_lies_in_an_archive_is_told_by_the_archive(tmp_path: Path) -> None:
+    archive = tmp_path / "scene.zip"
+    names = [f"/vsizip/{archive}/in/pan.tif", f"zip://{archive}!in/pan.tif"]
+    found = []
+    for content in ("one", "another"):
+        with zipfile.ZipFile(archive, "w") as file:
+            file.writestr("in/pan.tif", content)
+        found.append([stamp(name) for name in names])
+    assert all(old != new for old, new in zip(*found, strict=True))
+    assert all(name in told for name, told in zip(names, found[0], strict=True))
+
+
+def test_what_lies_elsewhere_is_told_by_its_whole_name() -> None:
+    assert stamp("/vsicurl/https://host/a/pan.tif") != stamp("/vsicurl/https://host/b/pan.tif")
