@@ -125,3 +125,22 @@ def test_quality_script_scores_every_method_by_both_protocols(
     assert capsys.readouterr().out == text
     known = json.loads(quality.TABLE.read_text())
     assert all(0.02 <= scene["gain"] <= 0.7 and len(scene["shift"]) == 2 for scene in known.values())
+
+
+def test_what_a_gpu_has_to_show_is_one_command(tmp_path: Path) -> None:
+    """Each of its scripts has a test of its own; here each is found, and a failure is told."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    fake = folder / "python"
+    fake.write_text('#!/bin/sh\necho "$@" | grep -v bf16\n')
+    fake.chmod(0o755)
+    environment = {"PATH": f"{folder}:/usr/bin:/bin", "GEOSHARP_DATA": str(tmp_path), "DEVICE": "cuda"}
+    command = ["bash", str(BENCHMARKS / "on_gpu.sh"), str(tmp_path / "out")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    told = dict(line.split(": ", 1) for line in done.stdout.splitlines())
+    assert list(told) == ["tests", "throughput-fp32", "throughput-bf16", "precision", "training"]
+    assert [name for name, what in told.items() if "FAILED" in what] == ["throughput-bf16", "precision"]
+    for log in (tmp_path / "out").iterdir():
+        for word in log.read_text().split():
+            assert not word.endswith(".py") or (BENCHMARKS.parents[1] / word).exists()
