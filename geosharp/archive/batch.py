@@ -167,10 +167,8 @@ def _run(jobs: Sequence[Row], options: Mapping[str, Any], workers: int, *, overw
         todo.put(job)
     for _ in range(workers):
         todo.put(None)
-    serve = threading.Thread
-    threads = [
-        serve(target=_serve, args=(todo, done, options, overwrite), daemon=True) for _ in range(workers)
-    ]
+    given = todo, done, options, overwrite
+    threads = [threading.Thread(target=_serve, args=given, daemon=True) for _ in range(workers)]
     for thread in threads:
         thread.start()
     for _ in jobs:

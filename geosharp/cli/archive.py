@@ -16,9 +16,11 @@ from geosharp.cli.options import (
     DeviceOption,
     DtypeOption,
     ExtentOption,
+    LogOption,
     MemoryOption,
     MethodOption,
     ModelOption,
+    OverviewsOption,
     PrecisionOption,
     QuietOption,
     SeedOption,
@@ -78,17 +80,13 @@ def batch_command(
     cog: Annotated[
         bool, typer.Option("--cog", help="Write Cloud Optimized GeoTIFFs.", rich_help_panel="Output")
     ] = False,
-    overviews: Annotated[
-        bool, typer.Option("--overviews/--no-overviews", help="Build overviews.", rich_help_panel="Output")
-    ] = True,
+    overviews: OverviewsOption = True,
     tile: TileOption = None,
     threads: ThreadsOption = None,
     max_memory: MemoryOption = None,
     device: DeviceOption = None,
     precision: PrecisionOption = None,
-    log_json: Annotated[
-        bool, typer.Option("--log-json", help="Progress and messages as JSON lines on stderr.")
-    ] = False,
+    log_json: LogOption = False,
     verbose: VerboseOption = False,
     quiet: QuietOption = False,
 ) -> None:

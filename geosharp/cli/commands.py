@@ -20,10 +20,12 @@ from geosharp.cli.options import (
     DrawsOption,
     DtypeOption,
     ExtentOption,
+    LogOption,
     MemoryOption,
     MethodOption,
     ModelOption,
     MsArgument,
+    OverviewsOption,
     PanArgument,
     PrecisionOption,
     QuietOption,
@@ -84,9 +86,7 @@ def fuse_command(
     cog: Annotated[
         bool, typer.Option("--cog", help="Write a Cloud Optimized GeoTIFF.", rich_help_panel="Output")
     ] = False,
-    overviews: Annotated[
-        bool, typer.Option("--overviews/--no-overviews", help="Build overviews.", rich_help_panel="Output")
-    ] = True,
+    overviews: OverviewsOption = True,
     mask: Annotated[
         bool,
         typer.Option(
@@ -154,9 +154,7 @@ def fuse_command(
             rich_help_panel="Performance",
         ),
     ] = False,
-    log_json: Annotated[
-        bool, typer.Option("--log-json", help="Progress and messages as JSON lines on stderr.")
-    ] = False,
+    log_json: LogOption = False,
     verbose: VerboseOption = False,
     quiet: QuietOption = False,
 ) -> None:

@@ -221,6 +221,12 @@ QuietOption = Annotated[
 ]
 
 
+OverviewsOption = Annotated[
+    bool, typer.Option("--overviews/--no-overviews", help="Build overviews.", rich_help_panel="Output")
+]
+LogOption = Annotated[bool, typer.Option("--log-json", help="Progress and messages as JSON lines on stderr.")]
+
+
 class AdaptingCommand(TyperCommand):
     """Takes --adapt with and without a number."""
 

@@ -14,6 +14,7 @@ from geosharp.cli.options import (
     AlignOption,
     BandsOption,
     DeviceOption,
+    LogOption,
     QuietOption,
     SensorOption,
     VerboseOption,
@@ -76,7 +77,6 @@ TensorboardOption = Annotated[
         rich_help_panel="Output",
     ),
 ]
-LogOption = Annotated[bool, typer.Option("--log-json", help="Progress and messages as JSON lines on stderr.")]
 
 
 @app.command("train", epilog="Example: geosharp train pan.tif ms.tif -o my-sensor.safetensors --hours 0.1")

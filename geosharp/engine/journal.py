@@ -16,7 +16,6 @@ import os
 import queue
 import shutil
 import struct
-import sys
 import threading
 import time
 import zlib
@@ -31,10 +30,8 @@ from geosharp.engine.plan import WAITING
 from geosharp.engine.stream import Fused
 from geosharp.errors import OutputError
 from geosharp.raster.grid import Rect
+from geosharp.raster.output.target import lock_file
 from geosharp.raster.source import Array
-
-if sys.platform != "win32":
-    import fcntl
 
 SUFFIX = ".journal"
 _MAGIC = b"geosharp journal 1\n"
@@ -84,7 +81,8 @@ class Journal:
         self._places: dict[tuple[int, int], int] = {}
         self._waiting: queue.Queue[tuple[Rect, Fused | None] | None] = queue.Queue(WAITING)
         self._thread: threading.Thread | None = None
-        self._entered, self._kept, self._gone_wrong = False, False, ""
+        # Whether there is anything to go on from; why nothing more is kept.
+        self._kept, self._gone_wrong = False, ""
         # Whatever gets between records of this run is none of its tiles.
         self._mark = hashlib.sha256(json.dumps(self._identity, sort_keys=True).encode()).digest()[:8]
 
@@ -102,7 +100,6 @@ class Journal:
             except BaseException:
                 self.__exit__()
                 raise
-        self._entered = True
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -125,7 +122,7 @@ class Journal:
         try:
             yield
         except BaseException:
-            if self._entered and self._kept:
+            if self._kept:
                 tell("what is finished is kept: the same command with --resume goes on from there")
             raise
         finally:
@@ -178,7 +175,7 @@ class Journal:
         except OSError as error:
             found, remedy = f"cannot be opened ({error.strerror})", "check its permissions, or remove it"
             raise OutputError(self.path, found, "a journal that can be read and added to", remedy) from error
-        if not _lock(file):
+        if lock_file(file.fileno()) is False:
             file.close()
             found = f"is in use: another run is writing {self._out}"
             raise OutputError(self.path, found, "one run at a time", "wait for it, or choose another --out")
@@ -284,16 +281,3 @@ def beside(out: Path) -> Path:
 
 def _tell(name: str, before: str | None, now: str | None) -> str:
     return f"{name} was {before or 'not given'}, is {now or 'not given'}"
-
-
-def _lock(file: IO[bytes]) -> bool:
-    """Whether nobody else holds it, as far as this system can tell."""
-    if sys.platform == "win32":
-        return True
-    try:
-        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
-    return True

@@ -114,7 +114,7 @@ class Setup:
     def on_gpu(self) -> bool:
         from geosharp.engine.methods import METHODS
 
-        return METHODS[self.method].diffuses and self.options.gpus is not None
+        return METHODS[self.method].diffuses and self.options.device.type != "cpu"
 
     @property
     def known_degradation(self) -> Degradation:

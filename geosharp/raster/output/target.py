@@ -190,7 +190,7 @@ def _create_locked(path: Path, target: Path) -> int:
         found = f"its folder {target.parent} takes no new file ({error.strerror})"
         needed = "a folder that you may write to"
         raise OutputError(target, found, needed, "choose another folder, or a shorter name") from error
-    _lock(descriptor)
+    lock_file(descriptor)
     # Another run may have taken the file for a stale one between its creation and the lock.
     if path.exists() and os.path.samestat(path.stat(), os.fstat(descriptor)):
         return descriptor
@@ -198,7 +198,7 @@ def _create_locked(path: Path, target: Path) -> int:
     raise FileExistsError(path)
 
 
-def _lock(descriptor: int) -> bool | None:
+def lock_file(descriptor: int) -> bool | None:
     """Whether the lock was taken; None where this system or file system has no locks."""
     if sys.platform == "win32":
         return None
@@ -217,7 +217,7 @@ def _is_abandoned(path: Path) -> bool:
     except OSError:
         return False
     try:
-        taken = _lock(descriptor)
+        taken = lock_file(descriptor)
         if taken is None:
             return time.time() - os.fstat(descriptor).st_mtime > _STALE_AFTER_S
         return taken

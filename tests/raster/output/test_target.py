@@ -148,7 +148,7 @@ def test_the_space_that_counts_is_where_a_link_leads(tmp_path: Path, monkeypatch
 
 
 def test_without_locks_age_tells_stale_from_live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(target_module, "_lock", lambda descriptor: None)
+    monkeypatch.setattr(target_module, "lock_file", lambda descriptor: None)
     old, young = tmp_path / ".out.tif.0123abcd.part.tif", tmp_path / ".out.tif.0123abce.part.tif"
     old.touch()
     young.touch()
