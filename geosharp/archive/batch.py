@@ -4,28 +4,23 @@ from __future__ import annotations
 
 import inspect
 import itertools
-import queue
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from geosharp.archive.ledger import DONE, FAILED, SKIPPED, Ledger, Row
+from geosharp.archive.job import Job
+from geosharp.archive.ledger import FAILED, SKIPPED, Ledger, Row
+from geosharp.archive.running import run
 from geosharp.engine.plan import available_cores
-from geosharp.errors import GeosharpError, OutputError, UsageError
+from geosharp.errors import OutputError, UsageError
 from geosharp.fusion import fuse
 from geosharp.raster.pairing import Scenes, name_pairs
 from geosharp.raster.vendors import Pair
 
 # Of `fuse`'s arguments, those that are a batch's own business.
 _OURS = {"pan", "ms", "out", "overwrite", "resume", "progress", "on_note"}
-# How often a scene is tried whose process was killed.
-_TRIES = 2
 
 
 @dataclass(frozen=True)
@@ -88,7 +83,9 @@ def batch(
             tell(before)
         else:
             waiting.append(job)
-    for row in _run(waiting, _share(options, workers), min(workers, len(waiting)), overwrite=overwrite):
+    shared = _share(options, workers)
+    todo = [Job(row, shared, overwrite=overwrite) for row in waiting]
+    for row in run(todo, min(workers, len(waiting))):
         ledger.add(row)
         tell(row)
     return BatchResult(tuple(rows.values()), tuple(notes), time.perf_counter() - start)
@@ -153,69 +150,3 @@ def _share(options: dict[str, Any], workers: int) -> dict[str, Any]:
     if shared.get("max_memory") is not None:
         shared["max_memory"] //= workers
     return shared
-
-
-def _run(jobs: Sequence[Row], options: Mapping[str, Any], workers: int, *, overwrite: bool) -> Iterator[Row]:
-    """The rows of the jobs as they are done."""
-    if workers <= 1:
-        for job in jobs:
-            yield fuse_one(job, options, overwrite=overwrite)
-        return
-    todo: queue.SimpleQueue[Row | None] = queue.SimpleQueue()
-    done: queue.SimpleQueue[Row] = queue.SimpleQueue()
-    for job in jobs:
-        todo.put(job)
-    for _ in range(workers):
-        todo.put(None)
-    given = todo, done, options, overwrite
-    threads = [threading.Thread(target=_serve, args=given, daemon=True) for _ in range(workers)]
-    for thread in threads:
-        thread.start()
-    for _ in jobs:
-        yield done.get()
-    for thread in threads:
-        thread.join()
-
-
-def _serve(
-    todo: queue.SimpleQueue[Row | None],
-    done: queue.SimpleQueue[Row],
-    options: Mapping[str, Any],
-    overwrite: bool,
-) -> None:
-    """Give job after job to one process; one that is killed is replaced, and its job tried again."""
-    pool = _open_process()
-    while (job := todo.get()) is not None:
-        row = replace(job, state=FAILED, error="its process was killed, twice: is there memory enough?")
-        for _ in range(_TRIES):
-            try:
-                row = pool.submit(fuse_one, job, options, overwrite=overwrite).result()
-                break
-            except BrokenProcessPool:
-                pool.shutdown()
-                pool = _open_process()
-        done.put(row)
-    pool.shutdown()
-
-
-def _open_process() -> ProcessPoolExecutor:
-    # A fork would take threads' locks along, and CUDA does not survive it.
-    return ProcessPoolExecutor(1, get_context("spawn"))
-
-
-def fuse_one(job: Row, options: Mapping[str, Any], *, overwrite: bool) -> Row:
-    """The job's row once it is done, or has failed."""
-    start = time.perf_counter()
-    ms: str | list[str] = job.ms[0] if len(job.ms) == 1 else list(job.ms)
-    try:
-        result = fuse(job.pan, ms, job.out, overwrite=overwrite, resume=True, **options)
-    except GeosharpError as error:
-        row = replace(job, state=FAILED, error=str(error))
-    except MemoryError:
-        row = replace(job, state=FAILED, error="memory: none left; give --max-memory or fewer --workers")
-    except Exception as error:
-        # Whatever is wrong with one scene, others are not to suffer.
-        row = replace(job, state=FAILED, error=f"{type(error).__name__}: {error}")
-    else:
-        row = replace(job, state=DONE, method=result.method, warnings=result.warnings)
-    return replace(row, seconds=round(time.perf_counter() - start, 3))

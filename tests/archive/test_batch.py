@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 import geosharp
-from geosharp.archive import batch as module
+from geosharp.archive import job, running
 from geosharp.archive.batch import plan
 from geosharp.archive.ledger import DONE, FAILED, SKIPPED
 from geosharp.engine.plan import available_cores
 from geosharp.engine.stream import Progress
 from geosharp.errors import GeosharpError, OutputError, UsageError
-from tests.archive.dying import fuse_or_die
+from tests.archive.dying import do_or_die
 from tests.raster.test_pairing import touch
 
 QUICK = {"method": "brovey", "overviews": False}
@@ -82,11 +82,11 @@ def test_an_interrupted_scene_goes_on(tmp_path: Path, archive: Path, monkeypatch
             raise KeyboardInterrupt
 
     options = {"method": "glp", "calibration": "sensor", "tile": 64, "overviews": False}
-    real = module.fuse
-    monkeypatch.setattr(module, "fuse", partial(real, progress=stop))
+    real = job.fuse
+    monkeypatch.setattr(job, "fuse", partial(real, progress=stop))
     with pytest.raises(KeyboardInterrupt):
         geosharp.batch(archive, tmp_path / "out", options=options)
-    monkeypatch.setattr(module, "fuse", real)
+    monkeypatch.setattr(job, "fuse", real)
     row = geosharp.batch(archive, tmp_path / "out", options=options).rows[0]
     assert row.state == DONE
     assert "5 tiles were there from an earlier run" in row.warnings
@@ -96,7 +96,7 @@ def test_an_interrupted_scene_goes_on(tmp_path: Path, archive: Path, monkeypatch
 def test_a_killed_process_is_replaced_and_its_scene_tried_once_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "fuse_one", fuse_or_die)
+    monkeypatch.setattr(running, "do", do_or_die)
     (tmp_path / "in").mkdir()
     touch(
         tmp_path / "in",
