@@ -15,6 +15,7 @@ from geosharp.version import __version__ as __version__
 if TYPE_CHECKING:
     from geosharp.archive.batch import BatchResult, batch
     from geosharp.calibration import calibrate
+    from geosharp.cluster.connection import Cluster
     from geosharp.evaluation import Evaluation, evaluate
     from geosharp.fusion import FuseResult, fuse
     from geosharp.hfreqdiff.settings import Diffusion
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BatchResult",
     "Calibration",
+    "Cluster",
     "Diffusion",
     "Evaluation",
     "FuseResult",
@@ -47,6 +49,7 @@ __all__ = [
 _HOMES = {
     "BatchResult": "geosharp.archive.batch",
     "Calibration": "geosharp.padm.calibration",
+    "Cluster": "geosharp.cluster.connection",
     "Diffusion": "geosharp.hfreqdiff.settings",
     "Evaluation": "geosharp.evaluation",
     "FuseResult": "geosharp.fusion",

@@ -1,5 +1,7 @@
 """The one error tree of geosharp: whatever can be told to a user is a GeosharpError."""
 
+from __future__ import annotations
+
 
 class GeosharpError(Exception):
     """What stopped the work, in four parts that make one message.
@@ -16,6 +18,10 @@ class GeosharpError(Exception):
         self.needed = needed
         self.remedy = remedy
         super().__init__(f"{self.subject}: {found}; needed: {needed}. {remedy[:1].upper()}{remedy[1:]}.")
+
+    def __reduce__(self) -> tuple[type[GeosharpError], tuple[str, str, str, str]]:
+        # From another process it is to come whole; Python would make it anew of the message alone.
+        return type(self), (self.subject, self.found, self.needed, self.remedy)
 
 
 class UsageError(GeosharpError):

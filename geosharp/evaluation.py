@@ -19,8 +19,8 @@ from geosharp.engine.plan import Limits
 from geosharp.engine.preparation import Place, adopt, choose_options, plan_fusion
 from geosharp.engine.setup import Options
 from geosharp.engine.stream import Progress, ProgressCallback
+from geosharp.engine.writing import write_fused
 from geosharp.errors import PairError, UsageError
-from geosharp.fusion import write_fused
 from geosharp.hfreqdiff.settings import Diffusion
 from geosharp.imaging.computing import computing
 from geosharp.imaging.degradation import Degradation

@@ -2,47 +2,39 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import logging
 import os
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from geosharp.calibration import WORDS, Learnt, Notes, check_choice, learn
 from geosharp.engine.clock import ADAPT, CALIBRATE, WRITTEN, Clock, Profile, take_profile
 from geosharp.engine.journal import Form, Journal
+from geosharp.engine.lineage import hash_area, identify, tell_lineage
 from geosharp.engine.methods import METHODS, Tell
 from geosharp.engine.preparation import Place, adopt, preliminary_notes, prepare
-from geosharp.engine.setup import Setup
-from geosharp.engine.stream import ProgressCallback, stream
-from geosharp.errors import PairError, UsageError
+from geosharp.engine.stream import ProgressCallback
+from geosharp.engine.writing import write_fused
+from geosharp.errors import UsageError
 from geosharp.hfreqdiff.models import SUFFIX, find_model
 from geosharp.hfreqdiff.settings import DEFAULT_DRAWS, Diffusion
 from geosharp.raster.content import fused_content, spread_content
-from geosharp.raster.environment import gdal_settings
 from geosharp.raster.grid import Grid
 from geosharp.raster.output import OutputFormat, SceneWriter, check_target
 from geosharp.raster.output.creation import check_creation
 from geosharp.raster.output.preview import check_preview, write_preview
 from geosharp.raster.output.text import check_text
-from geosharp.raster.scene import Scene, name_inputs
+from geosharp.raster.scene import name_inputs
 from geosharp.raster.source import FilePath
-from geosharp.raster.stamp import stamp_inputs
-from geosharp.version import __version__
 
 if TYPE_CHECKING:
+    from geosharp.cluster.connection import Cluster
     from geosharp.padm.calibration import Calibration
 
 # Of the result's size: what the disk must have left for it while a journal is kept.
 _RESERVE = 1.5
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -94,6 +86,7 @@ def fuse(
     save_model: FilePath | None = None,
     resume: bool = False,
     profile: bool = False,
+    cluster: Cluster | None = None,
     progress: ProgressCallback | None = None,
     on_note: Tell | None = None,
 ) -> FuseResult:
@@ -110,7 +103,8 @@ def fuse(
     places drawn by its seed; taken if it is better on places kept aside. save_model: a safetensors file for
     it, there before `out` is. uncertainty: a GeoTIFF to write beside `out`, float32: the standard deviation
     of each pixel in DN, as hfreqdiff's draws have it. resume: whether to go on where an interrupted run with
-    the same arguments stopped, if there was one. profile: whether to tell where the time goes. on_note:
+    the same arguments stopped, if there was one. profile: whether to tell where the time goes. cluster: whose
+    workers compute, on files that they see too; this computer then puts their parts together. on_note:
     called with what a user should know as soon as it is known; the result holds it all. Raises a
     GeosharpError that says what to do; `out` appears complete or not, and after all else that is asked for
     but the preview.
@@ -125,27 +119,31 @@ def fuse(
     files.check(named)
     _check_calibration(method, calibration)
     diffusion = _with_draws(diffusion, uncertainty)
+    if cluster is not None and profile:
+        found = "the time of what other computers do"
+        raise UsageError("--profile", found, "a run on this computer", "leave --profile or --dask out")
     if save_model is not None and adapt is None:
         raise UsageError(
             "--save-model", "nothing to save", "--adapt", "add --adapt, or leave --save-model out"
         )
-    setup = prepare(
-        pan,
-        ms,
-        method=method,
-        bands=bands,
-        sensor=sensor,
-        weights=weights,
-        diffusion=diffusion,
-        adapt=adapt,
-        area=area,
-        extent=extent,
-        dtype=dtype,
-        bits=form.bits,
-        tile=tile,
-        threads=threads,
-        max_memory=max_memory,
-    )
+    asked = {
+        "pan": pan,
+        "ms": ms,
+        "method": method,
+        "bands": bands,
+        "sensor": sensor,
+        "weights": weights,
+        "diffusion": diffusion,
+        "adapt": adapt,
+        "area": area,
+        "extent": extent,
+        "dtype": dtype,
+        "bits": form.bits,
+        "tile": tile,
+        "threads": threads,
+        "max_memory": max_memory,
+    }
+    setup = prepare(**asked)  # type: ignore[arg-type]
     scene = setup.scene
     # A VRT or URI names other files than it is called; none of them may be replaced.
     inputs = [*named, *scene.files]
@@ -178,14 +176,16 @@ def fuse(
         "sensor_sha256": None if scene.sensor.origin is None else scene.sensor.origin.digest,
         "weights": weights,
         "area": area,
-        "area_sha256": _hash_area(area),
+        "area_sha256": hash_area(area),
         "extent": extent,
         "dtype": dtype,
         "bits": form.bits,
         "calibration": calibration if isinstance(calibration, str) else None,
         "align": align,
     }
-    lineage = _lineage(setup, chosen, learnt, None if adapted is None else adapted.facts)
+    lineage = tell_lineage(
+        setup, chosen, None if learnt is None else learnt.facts, None if adapted is None else adapted.facts
+    )
     content = fused_content(scene, setup.plan.area, setup.pixels, lineage)
     output = SceneWriter(Path(out), content, form, overwrite=overwrite, inputs=inputs)
     beside = None
@@ -194,15 +194,18 @@ def fuse(
         # Creation options are for the result's type.
         beside_form = OutputFormat(cog=cog, overviews=overviews, mask=mask)
         beside = SceneWriter(Path(uncertainty), spread, beside_form, overwrite=overwrite, inputs=inputs)
-    journal = Journal(
-        output.path,
-        _identify(lineage, scene),
-        Form(len(scene.bands), setup.pixels.dtype, uncertainty is not None),
-        resume=resume,
-        reserve=round(_RESERVE * content.raw_bytes),
-    )
-    with clock.time(WRITTEN), journal.told(notes.add):
-        filled = write_fused(replace(setup, clock=clock), output, notes.add, progress, beside, journal)
+    setup, identity = replace(setup, clock=clock), identify(lineage, scene)
+    if cluster is None:
+        tile_form = Form(len(scene.bands), setup.pixels.dtype, uncertainty is not None)
+        reserve = round(_RESERVE * content.raw_bytes)
+        journal = Journal(output.path, identity, tile_form, resume=resume, reserve=reserve)
+        with clock.time(WRITTEN), journal.told(notes.add):
+            filled = write_fused(setup, output, notes.add, progress, beside, journal)
+    else:
+        from geosharp.distribution import Asked, fuse_in_parts
+
+        told = Asked(asked, identity, None if adapted is None else adapted.content)
+        filled = fuse_in_parts(setup, told, output, beside, cluster, notes.add, progress, resume=resume)
     quick_look = None if preview is None else Path(preview)
     if quick_look is not None:
         write_preview(output.path, quick_look, overwrite=overwrite)
@@ -220,34 +223,6 @@ def fuse(
         model=model,
         profile=take_profile(clock, setup.plan, seconds, gpu=setup.on_gpu) if profile else None,
     )
-
-
-def write_fused(
-    setup: Setup,
-    output: SceneWriter,
-    tell: Tell,
-    progress: ProgressCallback | None = None,
-    beside: SceneWriter | None = None,
-    journal: Journal | None = None,
-) -> int:
-    """Fuse into `output`, and how uncertain that is into `beside`: complete afterwards, `output` last.
-
-    journal: holds what is finished until then. The number of tiles that held valid pixels."""
-    plan = setup.plan
-    with (
-        journal or nullcontext(),
-        gdal_settings(plan.cache),
-        plan.within_memory(),
-        output as writer,
-        beside or nullcontext() as spread,
-    ):
-        job = METHODS[setup.method].make_job(setup, tell)
-        _log.info("%d tiles of %d PAN pixels, %d threads", plan.tile_count, plan.tile, plan.threads)
-        filled = stream(job, plan, writer, progress, spread, setup.clock, journal)
-        if not filled:
-            raise _nothing_valid(setup.scene)
-    _log.info("%s is complete", output.path)
-    return filled
 
 
 @dataclass(frozen=True)
@@ -296,59 +271,3 @@ def _check_calibration(method: str | None, choice: FilePath | Calibration) -> No
         taking = ", ".join(name for name, other in METHODS.items() if other.calibrated)
         remedy = f"leave --calibration out: {method} takes none"
         raise UsageError("--calibration", f"a calibration for {method}", f"--method {taking}", remedy)
-
-
-def _identify(lineage: Mapping[str, str], scene: Scene) -> dict[str, str]:
-    """What decides the result's pixels, as text by name: the files, and how it is made."""
-    told = dict(lineage)
-    parameters = json.loads(told.pop("GEOSHARP_PARAMETERS"))
-    # Files are known by what is in them.
-    settings = {name: str(value) for name, value in parameters.items() if name not in ("pan", "ms")}
-    tags = {name.removeprefix("GEOSHARP_").lower(): value for name, value in told.items()}
-    # What computes may round otherwise once it is another version.
-    versions = {name: version(name) for name in ("rasterio", "torch")}
-    inputs = stamp_inputs(scene.pan.name, [source.name for source in scene.ms], scene.files)
-    return inputs | tags | settings | versions
-
-
-def _hash_area(area: Place | None) -> str | None:
-    """Of the file that an area is from, if it is from one."""
-    if not isinstance(area, str | os.PathLike) or not Path(area).is_file():
-        return None
-    return hashlib.sha256(Path(area).read_bytes()).hexdigest()
-
-
-def _nothing_valid(scene: Scene) -> PairError:
-    return PairError(
-        f"{scene.pan.name} and {scene.ms[0].name}",
-        "not one pixel of the result would be valid",
-        "pixels that are valid in both, inside the area",
-        "check --area and the no-data values (geosharp info shows them)",
-    )
-
-
-def _lineage(
-    setup: Setup, chosen: Mapping[str, object], learnt: Learnt | None, adaptation: Mapping[str, object] | None
-) -> dict[str, str]:
-    """How the result is made: tags, with the arguments that decide its pixels as JSON.
-
-    chosen: what the user asked for, None where it was left open; adaptation: what came of it.
-    """
-    scene, method = setup.scene, setup.method
-    parameters = {name: value for name, value in chosen.items() if value is not None}
-    parameters |= {"method": method, **METHODS[method].facts(setup.options)}
-    # Decides no pixel, but whoever looks for seams must know where they would be.
-    parameters["tile"] = setup.plan.tile
-    tags = {
-        "GEOSHARP_VERSION": __version__,
-        "GEOSHARP_METHOD": method,
-        "GEOSHARP_SENSOR": f"{scene.sensor.title} ({scene.sensor_reason})",
-    }
-    if learnt is None:
-        for name in ("calibration", "align"):
-            parameters.pop(name, None)
-    else:
-        tags["GEOSHARP_CALIBRATION"] = json.dumps(learnt.facts)
-    if adaptation is not None:
-        tags["GEOSHARP_ADAPTATION"] = json.dumps(adaptation)
-    return tags | {"GEOSHARP_PARAMETERS": json.dumps(parameters, sort_keys=True, default=str)}

@@ -22,6 +22,7 @@ MAX_LINES = 400
 RANKS = {
     "errors": 0,
     "version": 0,
+    "cluster": 1,
     "raster": 1,
     "imaging": 1,
     "padm": 2,
@@ -31,6 +32,7 @@ RANKS = {
     "calibration": 4,
     "tuning": 4,
     "adaptation": 5,  # of fusion's model to its scene
+    "distribution": 5,  # of fusion's work over a cluster
     "fusion": 6,
     "training": 6,
     "evaluation": 7,  # scores what they make
@@ -54,6 +56,10 @@ ONLY_IN = {
 }
 NEVER_IN = {"torch": {"raster", "errors", "terminal", "cli", "__main__", "__init__"}}
 PRINTING = {"cli", "terminal"}
+# What makes code of data, or gives text to a shell.
+EXECUTING = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve", "yaml"}
+EXECUTING_CALLS = {"eval", "exec", "os.popen", "os.system", "torch.load"}
+EXECUTING_KEYWORDS = {"allow_pickle", "shell"}
 VAGUE = {"common", "helper", "helpers", "manager", "misc", "util", "utils"}
 # Library modules without a test module of their own, each with the reason.
 UNMIRRORED: dict[str, str] = {
@@ -142,6 +148,28 @@ def fences(module: Module) -> Iterator[str]:
         yield "imports by a computed name, which hides an arrow"
 
 
+def dotted(node: ast.expr) -> str:
+    """The name that an expression is, such as torch.load; empty where it is none."""
+    if isinstance(node, ast.Attribute):
+        return f"{dotted(node.value)}.{node.attr}"
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def inertness(module: Module) -> Iterator[str]:
+    """Nothing that is read becomes code."""
+    used = set(imports(module))
+    for name in sorted({name.split(".")[0] for name in used} & EXECUTING | used & EXECUTING_CALLS):
+        yield f"imports {name}, which makes code of data"
+    for node in ast.walk(module.tree):
+        if not isinstance(node, ast.Call):
+            continue
+        if (called := dotted(node.func)) in EXECUTING_CALLS:
+            yield f"calls {called} in line {node.lineno}"
+        for keyword in node.keywords:
+            if keyword.arg in EXECUTING_KEYWORDS and ast.unparse(keyword.value) != "False":
+                yield f"passes {keyword.arg} in line {node.lineno}"
+
+
 def silence(module: Module) -> Iterator[str]:
     """The library returns, raises or calls back; only the command line prints."""
     if module.room in PRINTING:
@@ -164,7 +192,15 @@ def sizes(module: Module) -> Iterator[str]:
         yield f"{module.lines} lines; needed: under {MAX_LINES}"
 
 
-LAWS: tuple[Callable[[Module], Iterator[str]], ...] = (arrows, front_door, fences, silence, names, sizes)
+LAWS: tuple[Callable[[Module], Iterator[str]], ...] = (
+    arrows,
+    front_door,
+    fences,
+    inertness,
+    silence,
+    names,
+    sizes,
+)
 
 
 def violations(package: Path) -> list[str]:
@@ -245,6 +281,11 @@ BREACHES = {
     "torchvision": ("imaging/bad.py", "import torchvision\n", "no room"),
     "typer": ("fusion.py", "import typer\n", "imports typer"),
     "click": ("cli.py", "import click\n", "no room"),
+    "unpickling": ("engine/bad.py", "def f():\n    from pickle import loads\n", "makes code of data"),
+    "unpickling weights": ("imaging/bad.py", "import torch\ntorch.load('a')\n", "calls torch.load in line 2"),
+    "unpickling arrays": ("raster/bad.py", "def f(g):\n    g(allow_pickle=True)\n", "passes allow_pickle"),
+    "evaluating": ("engine/bad.py", "def f(a):\n    return eval(a)\n", "calls eval in line 2"),
+    "a shell": ("engine/bad.py", "import subprocess\nsubprocess.run('a', shell=True)\n", "passes shell"),
     "print": ("engine/bad.py", "def f():\n    print('done')\n", "prints in line 2"),
     "stderr": ("engine/bad.py", "import sys\nsys.stderr.write('done')\n", "reaches for stderr"),
     "vague module": ("raster/utils.py", "", "says nothing"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import pytest
 
 from geosharp import errors
@@ -18,3 +20,9 @@ def test_the_message_is_made_of_its_parts(leaf: type[errors.GeosharpError]) -> N
         "pass PAN first",
     )
     assert error.exit_code == (2 if leaf is errors.UsageError else 1)
+
+
+def test_an_error_comes_whole_from_another_process() -> None:
+    error = errors.OutputError("out.tif", "exists", "a new file", "choose another")
+    again = pickle.loads(pickle.dumps(error))  # noqa: S301 - as multiprocessing does
+    assert (type(again), str(again), again.remedy) == (errors.OutputError, str(error), "choose another")

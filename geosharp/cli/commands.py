@@ -16,6 +16,8 @@ from geosharp.cli.options import (
     BandsOption,
     CalibrationOption,
     ConsistencyOption,
+    DaskClusterOption,
+    DaskOption,
     DeviceOption,
     DrawsOption,
     DtypeOption,
@@ -37,6 +39,7 @@ from geosharp.cli.options import (
     TileOption,
     VerboseOption,
     read_bytes,
+    read_cluster,
     read_diffusion,
     read_list,
     read_numbers,
@@ -146,6 +149,12 @@ def fuse_command(
     max_memory: MemoryOption = None,
     device: DeviceOption = None,
     precision: PrecisionOption = None,
+    dask: DaskOption = None,
+    dask_cluster: DaskClusterOption = None,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", help="Of --dask-cluster, 1 by default.", rich_help_panel="Performance"),
+    ] = None,
     profile: Annotated[
         bool,
         typer.Option(
@@ -199,6 +208,7 @@ def fuse_command(
             save_model=save_model,
             resume=resume,
             profile=profile,
+            cluster=read_cluster(dask, dask_cluster, workers),
             progress=progress,
             on_note=terminal.note,
         )

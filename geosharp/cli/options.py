@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from geosharp.cluster.connection import Cluster
 from geosharp.errors import UsageError
 from geosharp.hfreqdiff.models import find_model
 from geosharp.hfreqdiff.settings import DEFAULT_MINUTES, Diffusion, check_draws
@@ -227,6 +228,28 @@ OverviewsOption = Annotated[
 LogOption = Annotated[bool, typer.Option("--log-json", help="Progress and messages as JSON lines on stderr.")]
 
 
+DaskOption = Annotated[
+    str | None,
+    typer.Option(
+        "--dask",
+        metavar="ADDRESS",
+        help="Send the work to the workers of this Dask scheduler, tcp://HOST:PORT; they must see the same "
+        "files (pip install 'geosharp\\[cluster]').",
+        rich_help_panel="Performance",
+    ),
+]
+DaskClusterOption = Annotated[
+    str | None,
+    typer.Option(
+        "--dask-cluster",
+        metavar="KIND",
+        help="Start a Dask cluster for this run, of --workers: local, slurm or kubernetes. What a worker is "
+        "there is set in Dask's configuration.",
+        rich_help_panel="Performance",
+    ),
+]
+
+
 class AdaptingCommand(TyperCommand):
     """Takes --adapt with and without a number."""
 
@@ -273,6 +296,16 @@ def read_diffusion(
     if diffusion is not None:
         find_model(diffusion.model)
     return diffusion
+
+
+def read_cluster(address: str | None, kind: str | None, workers: int | None) -> Cluster | None:
+    """Where work is sent; None where it is done here."""
+    if kind is None and workers is not None:
+        found, needed = f"{workers}, and no cluster to have them", "--dask-cluster, which starts its workers"
+        raise UsageError("--workers", found, needed, "add --dask-cluster, or leave --workers out")
+    if address is None and kind is None:
+        return None
+    return Cluster(address, kind, 1 if workers is None else workers)
 
 
 def read_list(text: str | None) -> list[str] | None:

@@ -26,6 +26,7 @@ from typing import IO, Any, Self
 
 import numpy as np
 
+from geosharp.engine.lineage import check_same
 from geosharp.engine.plan import WAITING
 from geosharp.engine.stream import Fused
 from geosharp.errors import OutputError
@@ -197,14 +198,7 @@ class Journal:
             found = "no journal of this version of geosharp, or a damaged one"
             remedy = f"remove {self.path}, or leave --resume out"
             raise OutputError(self.path, found, "the journal of an interrupted run", remedy)
-        names = sorted({*told, *self._identity})
-        if differing := [name for name in names if told.get(name) != self._identity.get(name)]:
-            changes = "; ".join(_tell(name, told.get(name), self._identity.get(name)) for name in differing)
-            found = f"the journal of a run with other {', '.join(differing)} ({changes})"
-            remedy = "take the files and settings of before, or leave --resume out to start anew"
-            if differing == ["tile"]:
-                remedy = f"pass --tile {told['tile']}, or leave --resume out to start anew"
-            raise OutputError(self.path, found, "the same inputs, model and settings", remedy)
+        check_same(told, self._identity, self.path, "the journal")
         self._file.seek(len(_MAGIC) + len(line[0]) + 1)
         return True
 
@@ -277,7 +271,3 @@ class Journal:
 def beside(out: Path) -> Path:
     """Where the journal of an output is."""
     return out.with_name(f".{out.name}{SUFFIX}")
-
-
-def _tell(name: str, before: str | None, now: str | None) -> str:
-    return f"{name} was {before or 'not given'}, is {now or 'not given'}"

@@ -42,8 +42,12 @@ def band_xml(number: int, dtype: str, empty: float | None, sources: Sequence[str
     )
 
 
-def source_xml(name: str, number: int, row: Span, col: Span, hide: Hide | None = None) -> str:
-    """Pixels of a band in their place, but for those to hide."""
+def source_xml(
+    name: str, band: int | str, row: Span, col: Span, hide: Hide | None = None, *, relative: bool = False
+) -> str:
+    """Pixels of a band, or of the mask of band n ("mask,n"), in their place, but for those to hide.
+
+    relative: whether the name counts from where the VRT lies."""
     rects = "".join(
         f'<{tag} xOff="{col[i]}" yOff="{row[i]}" xSize="{col[i + 1]}" ySize="{row[i + 1]}"/>'
         for tag, i in (("SrcRect", 0), ("DstRect", 2))
@@ -52,18 +56,24 @@ def source_xml(name: str, number: int, row: Span, col: Span, hide: Hide | None =
     if hide is not None:
         kind = "ComplexSource"
         skipped = "<UseMaskBand>true</UseMaskBand>" if hide[0] is None else f"<NODATA>{hide[0]!r}</NODATA>"
-    return f"<{kind}>{file_xml(name)}<SourceBand>{number}</SourceBand>{rects}{skipped}</{kind}>"
+    return (
+        f"<{kind}>{file_xml(name, relative=relative)}<SourceBand>{band}</SourceBand>{rects}{skipped}</{kind}>"
+    )
 
 
 def mask_xml(name: str, band: str) -> str:
     """A dataset's mask out of a band, or out of the mask of band n: "mask,n"."""
-    source = f"<SimpleSource>{file_xml(name)}<SourceBand>{band}</SourceBand></SimpleSource>"
-    return f'<MaskBand><VRTRasterBand dataType="Byte">{source}</VRTRasterBand></MaskBand>'
+    return mask_of_xml([f"<SimpleSource>{file_xml(name)}<SourceBand>{band}</SourceBand></SimpleSource>"])
 
 
-def file_xml(name: str) -> str:
+def mask_of_xml(sources: Sequence[str]) -> str:
+    """A dataset's mask out of sources, as `source_xml` makes them."""
+    return f'<MaskBand><VRTRasterBand dataType="Byte">{"".join(sources)}</VRTRasterBand></MaskBand>'
+
+
+def file_xml(name: str, *, relative: bool = False) -> str:
     # Without shared="0", which would give all readers of one thread a common file handle.
-    return f'<SourceFilename relativeToVRT="0">{escape(name)}</SourceFilename>'
+    return f'<SourceFilename relativeToVRT="{relative:d}">{escape(name)}</SourceFilename>'
 
 
 def whole(shape: tuple[int, int]) -> tuple[Span, Span]:

@@ -14,6 +14,7 @@ import numpy as np
 import rasterio
 import rasterio.shutil
 from rasterio._err import CPLE_BaseError
+from rasterio.crs import CRS
 from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
@@ -65,7 +66,7 @@ class SceneWriter:
         try_creation(form, content.dtype, len(content.bands))
         _check_nodata(form, content)
         self._copied = form.copied(content.dtype)
-        self._content, self._form, self._overwrite = content, form, overwrite
+        self.content, self._form, self._overwrite = content, form, overwrite
         if self._free() < _LEAST_FREE * content.raw_bytes:
             raise self._failure("the disk has too little space")
         self._temporaries: list[Temporary] = []
@@ -74,6 +75,7 @@ class SceneWriter:
     def __enter__(self) -> Self:
         self._temporaries.append(Temporary(self.path))
         try:
+            self._temporaries[0].check_alone()
             with self._gdal():
                 self._open(self._temporaries[0].path)
         except BaseException:
@@ -96,7 +98,7 @@ class SceneWriter:
         valid: (row, col) bool, None for all valid. Invalid pixels hold nodata already: it is not
         put in here.
         """
-        if data.shape != (len(self._content.bands), *rect.shape) or data.dtype != self._content.dtype:
+        if data.shape != (len(self.content.bands), *rect.shape) or data.dtype != self.content.dtype:
             raise ValueError(f"{data.dtype} data of shape {data.shape} do not fit {rect} of {self.path}")
         self._put(rect, data, valid)
 
@@ -105,13 +107,13 @@ class SceneWriter:
         self._put(rect, None, None)
 
     def _put(self, rect: Rect, data: np.ndarray | None, valid: np.ndarray | None) -> None:
-        if rect.empty or rect.intersect(self._content.grid.rect) != rect:
-            raise ValueError(f"{rect} is not within the {self._content.grid.rect} of {self.path}")
+        if rect.empty or rect.intersect(self.content.grid.rect) != rect:
+            raise ValueError(f"{rect} is not within the {self.content.grid.rect} of {self.path}")
         for where, pixels, mask in self._buffer.put(rect, data, valid):
             self._write_blocks(where, pixels, mask)
 
     def _open(self, path: Path) -> None:
-        content, grid = self._content, self._content.grid
+        content, grid = self.content, self.content.grid
         profile: dict[str, Any] = {
             "driver": "GTiff", "count": len(content.bands), "height": grid.shape[0], "width": grid.shape[1],
             "dtype": content.dtype, "nodata": content.nodata, "crs": grid.crs,
@@ -119,7 +121,9 @@ class SceneWriter:
         if grid.transform is not None:
             profile["transform"] = grid.transform
         elif content.gcps is not None:
-            profile["gcps"], profile["crs"] = content.gcps
+            points, crs = content.gcps
+            # GCPs may be of no CRS, but not so for rasterio.
+            profile |= {"gcps": points, "crs": crs or CRS()}
         self._raster = rasterio.open(path, "w", **profile, **plain_options(self._form, content.dtype))
         self._layout = Layout(grid.shape, self._raster.block_shapes[0])
         fill = 0 if content.nodata is None else content.nodata
@@ -147,7 +151,7 @@ class SceneWriter:
         first = self._temporaries[0]
         # The COG driver takes overviews that are there, twice as fast as it makes its own.
         own = self._form.overviews and not (self._form.cog and asks_for_overviews(self._form))
-        levels = _levels(self._content.grid.shape) if own else []
+        levels = _levels(self.content.grid.shape) if own else []
         with self._gdal():
             self._check_written()
             if self._masks is not None:
@@ -157,7 +161,7 @@ class SceneWriter:
             self._raster.close()
             self._raster = None
             self._check_file(first.path, (1 + len(levels)) * (1 if self._masks is None else 2))
-            if XMP in self._content.tags:
+            if XMP in self.content.tags:
                 unwrap_xmp(first.path, XMP.encode())
             if self._copied:
                 self._copy(first)
@@ -175,9 +179,9 @@ class SceneWriter:
                     raise self._failure("a block did not reach the disk")
 
     def _write_mask(self, masks: MaskStore) -> None:
-        if self._free() < self._content.grid.rect.area // 8 + _MARGIN_BYTES:
+        if self._free() < self.content.grid.rect.area // 8 + _MARGIN_BYTES:
             raise self._failure("the disk is full")
-        for index in self._layout.indices(self._content.grid.rect):
+        for index in self._layout.indices(self.content.grid.rect):
             self._raster.write_mask(masks.get(index), window=_window(self._layout.rect(index)))
 
     def _check_file(self, path: Path, images: int | None) -> None:
@@ -187,7 +191,7 @@ class SceneWriter:
         if self._masks is None:
             return
         with rasterio.open(path) as raster:
-            for index in self._layout.indices(self._content.grid.rect):
+            for index in self._layout.indices(self.content.grid.rect):
                 window = _window(self._layout.rect(index))
                 if not np.array_equal(raster.dataset_mask(window=window) > 0, self._masks.get(index)):
                     raise self._failure("the mask did not reach the disk")
@@ -195,7 +199,7 @@ class SceneWriter:
     def _copy(self, first: Temporary) -> None:
         second = Temporary(self.path)
         self._temporaries.append(second)
-        rasterio.shutil.copy(first.path, second.path, **copy_options(self._form, self._content.dtype))
+        rasterio.shutil.copy(first.path, second.path, **copy_options(self._form, self.content.dtype))
         self._check_file(second.path, None)
         restore_content(first.path, second.path)
 
@@ -225,12 +229,17 @@ class SceneWriter:
             raise self._failure(str(error)) from error
 
     def _free(self) -> int:
-        return shutil.disk_usage(self._folder).free
+        try:
+            return shutil.disk_usage(self._folder).free
+        except OSError as error:
+            found = f"cannot be written: its folder {self._folder} is out of reach ({error.strerror})"
+            needed, remedy = "a folder that stays where it is", "make it again, or choose another one"
+            raise OutputError(self.path, found, needed, remedy) from error
 
     def _failure(self, reason: str) -> OutputError:
         copies = 2.4 if self._copied else 1.4
         free = f"{_size(self._free())} free in {self._folder.resolve()}"
-        needed = f"up to {_size(self._content.raw_bytes * copies)}, less what compression saves"
+        needed = f"up to {_size(self.content.raw_bytes * copies)}, less what compression saves"
         return OutputError(
             self.path,
             f"cannot be written: {reason}, with {free}",

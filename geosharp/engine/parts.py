@@ -1,0 +1,178 @@
+"""A fusion cut into bands of rows: a folder of finished parts, from which one file is then put together.
+
+The folder tells in run.json what decides the pixels, all that a worker needs to make a part of them. A part
+appears when it is complete; one made twice is the same twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from geosharp.engine.lineage import check_same
+from geosharp.engine.plan import Plan
+from geosharp.engine.stream import Fused
+from geosharp.errors import OutputError
+from geosharp.raster.grid import Rect
+from geosharp.raster.output.mosaic import MosaicReader, Piece
+from geosharp.raster.output.target import lock_file
+from geosharp.raster.output.text import JSON_SUFFIXES, write_text
+
+RUN = "run.json"
+# A part has at least so many PAN pixels, and whole rows of tiles.
+_LEAST = 2**24
+
+
+def cut(plan: Plan) -> list[Rect]:
+    """The plan's area in bands of whole rows of its tiles, from top to bottom.
+
+    The same however many workers there are: what is finished fits any of them.
+    """
+    area, tile = plan.area.rect, plan.tile
+    step = max(_LEAST // (tile * area.width), 1) * tile
+    rows = range(area.row // step * step, area.stop_row, step)
+    bands = [Rect(row, area.col, step, area.width).intersect(area) for row in rows]
+    return [band for band in bands if not band.empty]
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Where the parts of an output are. corner: PAN's row and column of the output's first pixel."""
+
+    path: Path
+    corner: tuple[int, int]
+
+    @classmethod
+    def beside(cls, out: Path, plan: Plan) -> Folder:
+        return cls(out.with_name(f".{out.name}.parts"), (plan.area.rect.row, plan.area.rect.col))
+
+    def name(self, band: Rect) -> Path:
+        """Of the file of a band of PAN pixels."""
+        return self._name(band, ".tif")
+
+    def name_spread(self, band: Rect) -> Path:
+        """Of the file that tells how uncertain that is."""
+        return self._name(band, "-spread.tif")
+
+    def pieces(self, bands: Sequence[Rect], name: Callable[[Rect], Path]) -> list[Piece]:
+        """The files as parts of the output."""
+        row, col = self.corner
+        return [Piece(band.move(-row, -col), name(band)) for band in bands]
+
+    def finish(self, band: Rect, filled: int) -> None:
+        """The band's files are complete, and so many of its tiles hold valid pixels."""
+        write_text(self._name(band, ".json"), json.dumps({"filled": filled}), JSON_SUFFIXES, overwrite=True)
+
+    def finished(self, bands: Sequence[Rect]) -> dict[Rect, int]:
+        """The bands that are, each with its tiles that hold valid pixels."""
+        # One look at the folder: what was asked for by its name, and was not there, a network's disk
+        # may call absent for a while.
+        there = {path.name for path in self.path.iterdir()}
+        found = {}
+        for band in bands:
+            if (mark := self._name(band, ".json")).name in there:
+                with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
+                    found[band] = int(json.loads(mark.read_text(encoding="utf-8"))["filled"])
+        return found
+
+    def _name(self, band: Rect, ending: str) -> Path:
+        return self.path / f"rows-{band.row:07}-{band.stop_row:07}{ending}"
+
+    @contextlib.contextmanager
+    def kept(self, run: Mapping[str, Any], *, resume: bool, tell: Callable[[str], None]) -> Iterator[None]:
+        """The folder, with what an earlier run of the same `run` has finished where this one is to go on with
+        it; it goes with the block, unless that fails. One run at a time has it."""
+        file = self._open()
+        try:
+            self._take_up(file, run, resume=resume, tell=tell)
+            try:
+                yield
+            except BaseException:
+                tell("what is finished is kept: the same command with --resume goes on from there")
+                raise
+        finally:
+            file.close()
+        with contextlib.suppress(OSError):
+            shutil.rmtree(self.path)
+
+    def _open(self) -> IO[bytes]:
+        try:
+            self.path.mkdir(exist_ok=True)
+            file = os.fdopen(os.open(self.path / RUN, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
+        except OSError as error:
+            found, remedy = f"cannot be used ({error.strerror})", "check its permissions, or remove it"
+            raise OutputError(self.path, found, "a folder for parts of the result", remedy) from error
+        if lock_file(file.fileno()) is False:
+            file.close()
+            found, remedy = "is in use: another run is writing there", "wait for it, or choose another --out"
+            raise OutputError(self.path, found, "one run at a time", remedy)
+        return file
+
+    def _take_up(
+        self, file: IO[bytes], run: Mapping[str, Any], *, resume: bool, tell: Callable[[str], None]
+    ) -> None:
+        found = [path for path in self.path.iterdir() if path.name != RUN]
+        if found and resume:
+            told: dict[str, str] = {}
+            with contextlib.suppress(ValueError, LookupError, TypeError, AttributeError):
+                told = dict(json.loads(file.read())["identity"].items())
+            check_same(told, run["identity"], self.path, "parts")
+        elif found:
+            tell("starting anew: with --resume it would go on where an earlier run stopped")
+            for path in found:
+                path.unlink()
+        # Where inputs lie may have changed.
+        file.seek(0)
+        file.write(json.dumps(run).encode())
+        file.truncate()
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@dataclass(frozen=True)
+class PartsJob:
+    """Makes no tile: takes all from pieces. spread: of the standard deviations, empty where there are none;
+    masked: whether pixels may be invalid; corner: PAN's row and column of the output's first pixel."""
+
+    pieces: Sequence[Piece]
+    spread: Sequence[Piece]
+    masked: bool
+    corner: tuple[int, int]
+
+    def open_reader(self) -> PartsReader:
+        return PartsReader(self)
+
+    def start_thread(self) -> None: ...
+
+    def compute(self, tile: Rect, patch: Fused) -> Fused:
+        return patch
+
+    def end_threads(self) -> None: ...
+
+
+class PartsReader:
+    """An open handle on pieces, for one thread."""
+
+    def __init__(self, job: PartsJob) -> None:
+        self._corner = job.corner
+        self._data = MosaicReader(job.pieces, masked=job.masked)
+        self._spread = MosaicReader(job.spread, masked=False) if job.spread else None
+
+    def read(self, tile: Rect) -> Fused | None:
+        """The tile, whole; None where nothing in it is valid."""
+        rect = tile.move(-self._corner[0], -self._corner[1])
+        data, valid = self._data.read(rect)
+        if valid is not None and not valid.any():
+            return None
+        return Fused(data, valid, None if self._spread is None else self._spread.read(rect)[0])
+
+    def close(self) -> None:
+        self._data.close()
+        if self._spread is not None:
+            self._spread.close()
