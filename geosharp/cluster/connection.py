@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,6 +14,8 @@ from geosharp.errors import ResourceError, UsageError
 _ADDRESS = re.compile(r"(tcp|tls|ucx|ws|wss)://[^\s/]+")
 # How long a scheduler may take to answer.
 _ANSWER_S = 10
+# What Dask says of a cluster that is ours is nobody's concern but for errors.
+_QUIET = logging.ERROR
 _INSTALL = "run pip install 'geosharp[{}]'"
 
 
@@ -98,7 +101,9 @@ def _make_local(workers: int) -> Any:
     from distributed import LocalCluster
 
     # A process each: GDAL and torch share settings between threads of one.
-    return LocalCluster(n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=":0")
+    return LocalCluster(
+        n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=":0", silence_logs=_QUIET
+    )
 
 
 def _make_slurm(workers: int) -> Any:
@@ -112,7 +117,10 @@ def _make_slurm(workers: int) -> Any:
 def _make_kubernetes(workers: int) -> Any:
     from dask_kubernetes.operator import KubeCluster
 
-    return KubeCluster(n_workers=workers)
+    cluster = KubeCluster(n_workers=workers)
+    # A cluster that is described in Dask's configuration has a number of its own.
+    cluster.scale(workers)
+    return cluster
 
 
 KINDS: dict[str, Callable[[int], Any]] = {

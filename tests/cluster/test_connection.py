@@ -54,7 +54,7 @@ class Made:
     scheduler_address = "tcp://127.0.0.1:1"
 
     def __init__(self, **given: Any) -> None:
-        self.workers, self.closed = given.get("n_workers", 0), False
+        self.workers, self.closed = 0, False
 
     def scale(self, workers: int) -> None:
         self.workers = workers

@@ -1,0 +1,59 @@
+"""On SLURM, as far as it can be without one: `sbatch` is a script that starts the job here."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+_SBATCH = """#!/bin/sh
+setsid bash "$1" > "$1.log" 2>&1 < /dev/null &
+echo $! >> {pids}
+echo "Submitted batch job $!"
+"""
+
+
+def make_command(folder: Path, name: str, text: str) -> None:
+    (folder / name).write_text(text)
+    (folder / name).chmod(0o755)
+
+
+def test_the_settings_that_are_shown_are_those_that_there_are() -> None:
+    jobqueue = pytest.importorskip("dask_jobqueue", reason="needs the extra 'cluster'")
+    known = yaml.safe_load((Path(jobqueue.__file__).parent / "jobqueue.yaml").read_text())["jobqueue"][
+        "slurm"
+    ]
+    shown = yaml.safe_load((ROOT / "examples/cluster/jobqueue.yaml").read_text())["jobqueue"]["slurm"]
+    assert shown.keys() <= known.keys()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="starts jobs by setsid")
+def test_a_scene_is_fused_by_jobs_of_slurm(tmp_path: Path, made_pair: tuple[Path, Path]) -> None:
+    pytest.importorskip("dask_jobqueue", reason="needs the extra 'cluster'")
+    commands, settings, pids = tmp_path / "bin", tmp_path / "dask", tmp_path / "pids"
+    for folder in (commands, settings):
+        folder.mkdir()
+    make_command(commands, "sbatch", _SBATCH.format(pids=pids))
+    make_command(commands, "scancel", "#!/bin/sh\nkill $1\n")
+    shutil.copy(ROOT / "examples/cluster/jobqueue.yaml", settings)
+    told = {"PATH": f"{commands}:{os.environ['PATH']}", "DASK_CONFIG": str(settings)}
+    command = ["fuse", *map(str, made_pair), "--method", "glp", "--no-overviews"]
+    for name, where in (("alone", []), ("slurm", ["--dask-cluster", "slurm", "--workers", "1"])):
+        run = subprocess.run(
+            [sys.executable, "-m", "geosharp", *command, "-o", str(tmp_path / f"{name}.tif"), *where],
+            env=os.environ | told,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert run.returncode == 0, run.stderr
+    assert len(pids.read_text().splitlines()) == 1
+    assert (tmp_path / "slurm.tif").read_bytes() == (tmp_path / "alone.tif").read_bytes()
