@@ -183,9 +183,8 @@ def fuse(
         "calibration": calibration if isinstance(calibration, str) else None,
         "align": align,
     }
-    lineage = tell_lineage(
-        setup, chosen, None if learnt is None else learnt.facts, None if adapted is None else adapted.facts
-    )
+    known = None if learnt is None else learnt.facts
+    lineage = tell_lineage(setup, chosen, form, known, None if adapted is None else adapted.facts)
     content = fused_content(scene, setup.plan.area, setup.pixels, lineage)
     output = SceneWriter(Path(out), content, form, overwrite=overwrite, inputs=inputs)
     beside = None

@@ -36,6 +36,7 @@ RANKS = {
     "fusion": 6,
     "training": 6,
     "evaluation": 7,  # scores what they make
+    "provenance": 7,  # tells how they were made
     "preflight": 7,  # tells what the verbs would do
     "demo": 7,  # shows what they do
     "reporting": 8,  # shows what evaluation scores

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -37,8 +37,10 @@ from geosharp.cli.options import (
     read_diffusion,
     read_list,
 )
-from geosharp.errors import UsageError
 from geosharp.hfreqdiff.models import SUFFIX
+
+if TYPE_CHECKING:
+    from geosharp.terminal.console import Terminal
 
 
 @app.command("info", epilog="Example: geosharp info pan.tif ms.tif --json")
@@ -49,7 +51,7 @@ def info_command(
         list[str] | None,
         typer.Argument(
             metavar="MS",
-            help="Multispectral image, as of fuse. None where PAN is a model.",
+            help="Multispectral image, as of fuse. None where PAN is a result or a model.",
             show_default=False,
         ),
     ] = None,
@@ -77,13 +79,15 @@ def info_command(
 
     Accepts what fuse accepts, refuses what it refuses, and writes nothing: the plan is the one that
     fuse follows with the same options, but for a halo that fits the kernels it learns (see calibrate).
-    A model's file (.safetensors) alone, instead of a pair: what it tells of itself, as models does.
+    One file alone, instead of a pair: of a result of fuse, how it was made and the command that makes it
+    again; of a model (.safetensors), what it tells of itself, as models does.
     """
     terminal = open_terminal(context, verbose, quiet)
     if not ms:
-        if not pan.casefold().endswith(SUFFIX):
-            raise UsageError("MS", "no file", f"an MS after PAN, or a model ({SUFFIX}) alone", "name the MS")
-        show_model(pan, as_json=as_json, flag="PAN")
+        if pan.casefold().endswith(SUFFIX):
+            show_model(pan, as_json=as_json, flag="PAN")
+        else:
+            _show_origin(terminal, pan, as_json=as_json)
         return
     from geosharp.preflight import inspect
     from geosharp.terminal.tables import format_info
@@ -110,6 +114,20 @@ def info_command(
     if "model" in plan:
         put(f"{'model':<12} {plan['model']} ({plan['model_sha256'][:8]}) on {plan['device']}")
     for note in seen["notes"]:
+        terminal.note(note)
+
+
+def _show_origin(terminal: Terminal, name: str, *, as_json: bool) -> None:
+    """Print how a result was made."""
+    from geosharp.provenance import trace
+    from geosharp.terminal.tables import format_origin
+
+    told = trace(name)
+    if as_json:
+        put(json.dumps(told, indent=2, allow_nan=False))
+        return
+    put(format_origin(told))
+    for note in told["notes"]:
         terminal.note(note)
 
 

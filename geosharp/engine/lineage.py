@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,21 +14,26 @@ from geosharp.engine.methods import METHODS
 from geosharp.engine.preparation import Place
 from geosharp.engine.setup import Setup
 from geosharp.errors import OutputError
+from geosharp.raster.output import OutputFormat
 from geosharp.raster.scene import Scene
 from geosharp.raster.stamp import stamp_inputs
 from geosharp.version import __version__
+
+# What the file is like besides its pixels, as JSON of what is not at its default.
+OUTPUT = "GEOSHARP_OUTPUT"
 
 
 def tell_lineage(
     setup: Setup,
     chosen: Mapping[str, object],
+    form: OutputFormat,
     learnt: Mapping[str, object] | None,
     adaptation: Mapping[str, object] | None,
 ) -> dict[str, str]:
     """Tags, with the arguments that decide the result's pixels as JSON.
 
-    chosen: what the user asked for, None where it was left open; learnt: how the scene came about, None where
-    the method does not care; adaptation: what came of it.
+    chosen: what the user asked for, None where it was left open; form: of the file; learnt: how the scene
+    came about, None where the method does not care; adaptation: what came of it.
     """
     scene, method = setup.scene, setup.method
     parameters = {name: value for name, value in chosen.items() if value is not None}
@@ -46,6 +52,10 @@ def tell_lineage(
         tags["GEOSHARP_CALIBRATION"] = json.dumps(learnt)
     if adaptation is not None:
         tags["GEOSHARP_ADAPTATION"] = json.dumps(adaptation)
+    shape = {"cog": form.cog, "overviews": form.overviews, "mask": form.mask, "creation": dict(form.creation)}
+    plain = asdict(OutputFormat())
+    if special := {name: value for name, value in shape.items() if value != plain[name]}:
+        tags[OUTPUT] = json.dumps(special)
     return tags | {"GEOSHARP_PARAMETERS": json.dumps(parameters, sort_keys=True, default=str)}
 
 
@@ -55,6 +65,7 @@ def identify(lineage: Mapping[str, str], scene: Scene) -> dict[str, str]:
     parameters = json.loads(told.pop("GEOSHARP_PARAMETERS"))
     # Files are known by what is in them.
     settings = {name: str(value) for name, value in parameters.items() if name not in ("pan", "ms")}
+    told.pop(OUTPUT, None)
     tags = {name.removeprefix("GEOSHARP_").lower(): value for name, value in told.items()}
     return identify_place(scene) | tags | settings
 
