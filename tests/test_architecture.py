@@ -70,16 +70,19 @@ UNMIRRORED: dict[str, str] = {
 # Test modules at the top whose subject is not one module of the library.
 OWN_SUBJECT = {
     "test_architecture",
+    "test_batch_scenes",
     "test_cuda",
     "test_dockerfile",
     "test_examples",
     "test_experiments",
+    "test_messages",
     "test_new_satellite",
     "test_new_sensor",
     "test_packaging",
     "test_pairs",
     "test_readme",
     "test_real_scenes",
+    "test_slurm",
     "test_train_resume",
 }
 
