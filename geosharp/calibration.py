@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -32,6 +33,10 @@ Tell = Callable[[str], None]
 WORDS = ("auto", "sensor")
 # Relative difference of ratios up to which a calibration of another scene fits this one.
 _SAME_RATIO = 0.01
+# Of a scene's own shift: windows that starts are tried on, steps from none to the farthest, the share of
+# PAN's detail that must be explained at all, and by how much more of it than with a shift that is known.
+_TRIED, _LATTICE = 9, 2
+_LEAST_EXPLAINED, _CLEARLY = 0.5, 5e-4
 
 _log = logging.getLogger(__name__)
 
@@ -168,9 +173,10 @@ def learn(
     progress: ProgressCallback | None = None,
 ) -> Learnt:
     """The degradation that `choice` says: "auto" learns it from the scene, "sensor" takes the sensor's table,
-    else a calibration or the path of a saved one, whose shift is taken where the scene bears it out. align:
+    else a calibration or the path of a saved one. Of these the kernels are the sensor's, and taken as they
+    are; the shift is the scene's own: the saved one where nothing else explains the scene better. align:
     whether MS is moved at all."""
-    from geosharp.padm.calibration import Calibration, load_calibration
+    from geosharp.padm.calibration import Calibration, load_calibration, tell_shift
     from geosharp.padm.table import table_degradation
 
     check_choice(choice)
@@ -193,24 +199,42 @@ def learn(
         return Learnt(degradation, calibration, source, calibration.notes)
     if not align:
         return Learnt(degradation.unshifted, calibration, source)
-    if _bears_out(scene, calibration):
+    shift = _find_shift(scene, calibration)
+    if shift == degradation.shift:
         return Learnt(degradation, calibration, source)
-    note = f"the shift of {source} is not this pair's: MS stays where the geotransforms put it"
-    return Learnt(degradation.unshifted, calibration, source, (note,))
+    where = (
+        "MS stays where the geotransforms put it" if shift == (0.0, 0.0) else f"MS lies {tell_shift(shift)}"
+    )
+    note = f"the shift of {source} is not this pair's: {where}"
+    return Learnt(replace(degradation, shift=shift), calibration, source, (note,))
 
 
-def _bears_out(scene: Scene, calibration: Calibration) -> bool:
-    """Whether the scene's pixels agree better with the calibration's shift than with none."""
+def _find_shift(scene: Scene, calibration: Calibration) -> tuple[float, float]:
+    """Where MS lies with the calibration's kernels: where it says or where the geotransforms do, unless the
+    scene's own pixels clearly tell otherwise."""
     from geosharp.imaging.computing import computing
-    from geosharp.padm.iterate import Operator, explain
+    from geosharp.padm.iterate import MOST_SHIFT, Operator, explain, iterate
     from geosharp.padm.sample import take_sample
 
-    operator = calibration.operator
+    gains = calibration.operator.gains
     with computing():
         sample = take_sample(scene)
-        if sample is None or operator.shift == (0.0, 0.0):
-            return operator.shift == (0.0, 0.0)
-        return explain(sample, operator) > explain(sample, Operator(operator.gains, (0.0, 0.0)))
+        if sample is None:
+            return 0.0, 0.0
+        known = {
+            shift: explain(sample, Operator(gains, shift))
+            for shift in ((0.0, 0.0), calibration.operator.shift)
+        }
+        best = max(known, key=lambda shift: known[shift])
+        thin = sample.thin(_TRIED)
+        far = [math.floor(MOST_SHIFT) * step / _LATTICE for step in range(-_LATTICE, _LATTICE + 1)]
+        tried = [Operator(gains, (down, right)) for down in far for right in far]
+        start = max([Operator(gains, best), *tried], key=lambda each: explain(thin, each))
+        found = iterate(sample, start).operator.shift
+        own = round(found[0], 4), round(found[1], 4)
+        explained = explain(sample, Operator(gains, own))
+    inside = max(map(abs, own)) < MOST_SHIFT and explained >= _LEAST_EXPLAINED
+    return own if inside and explained > known[best] + _CLEARLY else best
 
 
 def check_choice(choice: object) -> None:

@@ -26,6 +26,7 @@ from geosharp.raster.output.text import check_text, write_bytes
 from geosharp.raster.pairing import Scenes, name_pairs
 from geosharp.raster.scene import Scene, open_scene
 from geosharp.raster.source import FilePath
+from geosharp.raster.vendors import Pair
 from geosharp.tuning.account import tell_origin, tell_outcome, tell_scene
 from geosharp.tuning.ground import Ground, halve, hide_across, prepare
 from geosharp.tuning.identity import hash_files, identify, settings_in
@@ -34,7 +35,7 @@ from geosharp.tuning.processes import joined
 from geosharp.tuning.recipe import Recipe, from_nothing
 from geosharp.tuning.store import Store
 from geosharp.tuning.tune import Look, ProgressCallback, Tuned, tune
-from geosharp.tuning.verdict import Verdict
+from geosharp.tuning.verdict import FEWEST, Verdict
 
 NOTHING = "none"
 _CACHE = 128 * 2**20
@@ -90,7 +91,10 @@ def train(
     takes its share. Raises a GeosharpError that says what to do.
     """
     start = time.perf_counter()
-    pairs, notes = name_pairs(scenes)
+    named, notes = name_pairs(scenes)
+    pairs = _once(named)
+    if len(pairs) < len(named):
+        notes.append(f"{len(named)} scenes, {len(pairs)} of them different: each is learnt from once")
     out = Path(out)
     recipe = Recipe(steps=steps, hours=hours, seed=seed)
     if os.fspath(base) == NOTHING:
@@ -107,6 +111,8 @@ def train(
     with joined(where) as processes, ExitStack() as stack:
         said = Notes(on_note if processes.first else None)
         said.add(*notes)
+        if model is None:
+            said.add("it starts from nothing: the best classical method is its rival, not the shipped models")
         if model is not None and model.header.sigma_data is not None:
             said.add("the base's draws go around its own mean: the new model gives the mean alone")
         hashes = [hash_files(scene) for scene in opened] if processes.first else None
@@ -144,7 +150,8 @@ def train(
             tell_scene(scene, digests, known.facts, ground)
             for scene, digests, known, ground in zip(opened, hashes, learnt, grounds, strict=True)
         ]
-        facts = tell_origin("train", told, model, settings_in(identity)) | tell_outcome(tuned, means, verdict)
+        settings = settings_in(identity) | {"base": Path(base).name}
+        facts = tell_origin("train", told, model, settings) | tell_outcome(tuned, means, verdict)
         facts["seconds"] = round(tuned.seconds, 1)
         written = verdict.better or keep
         if written:
@@ -188,6 +195,11 @@ def _result(
 def state_beside(out: FilePath) -> Path:
     """Where a run that was stopped leaves its state."""
     return Store.beside(Path(out), {}).path
+
+
+def _once(pairs: Sequence[Pair]) -> list[Pair]:
+    """Each pair once: places of one scene are one evidence, and may not choose here and judge there."""
+    return list({tuple(map(os.path.realpath, (pan, *ms))): (pan, ms) for pan, ms in pairs}.values())
 
 
 def _find_base(base: FilePath) -> Path | None:
@@ -267,8 +279,14 @@ def _tell_start(recipe: Recipe, grounds: Sequence[Ground], device: torch.device)
     blocks = held + sum(len(ground.places.taught) for ground in grounds)
     choosing, judging = map(_count_held, halve(grounds))
     length = "" if recipe.steps is None else f" for {recipe.steps} steps"
-    kept = f"{held} of {blocks} places are kept aside: {choosing} choose the weights, {judging} judge them"
-    return f"learning{length} on {device.type}; {kept}"
+    kept = f"{held} of {blocks} places are kept aside"
+    if held < FEWEST:
+        use = f"too few to tell what is better: give more scenes, or larger ones, for {FEWEST}"
+    elif judging == held:
+        use = "they choose the weights and judge them"
+    else:
+        use = f"{choosing} choose the weights, {judging} judge them"
+    return f"learning{length} on {device.type}; {kept}: {use}"
 
 
 def _count_held(grounds: Sequence[Ground]) -> int:

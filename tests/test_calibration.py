@@ -19,7 +19,7 @@ from geosharp.padm.calibration import Calibration
 from geosharp.padm.table import table_degradation
 from geosharp.raster.scene import Scene, open_scene
 from tests.made import write_raster
-from tests.padm.planted import plant
+from tests.padm.planted import make_ground, plant
 
 GAINS, SHIFT = (0.12, 0.4), (0.5, -1.25)
 
@@ -86,6 +86,21 @@ def test_the_shift_of_another_pair_is_not_taken(saved: Path, learnt: Learnt, tmp
     assert other.degradation == learnt.degradation.unshifted
     assert any("is not this pair's" in note for note in other.notes)
     assert learn(well_placed, saved, align=False).notes == ()
+
+
+def test_the_kernels_of_another_pair_are_taken_and_the_shift_is_this_ones(
+    saved: Path, learnt: Learnt, tmp_path: Path
+) -> None:
+    own = (-0.75, 1.25)
+    other = plant(tmp_path, gains=(0.3, 0.3), shift=own, dtype="uint16", ground=make_ground(256, 4, 5))
+    taken = learn(other, saved)
+    assert taken.degradation.gains == learnt.degradation.gains
+    np.testing.assert_allclose(taken.degradation.shift, own, atol=0.1)
+    (note,) = taken.notes
+    assert "is not this pair's: MS lies 0.7" in note
+    # Where there is nothing to see, nothing is found.
+    flat_pair = open_scene(*flat(tmp_path), bands=["band1", "band2", "band3", "band4"])
+    assert learn(flat_pair, saved).degradation.shift == (0.0, 0.0)
 
 
 def test_without_alignment_nothing_moves(scene: Scene, saved: Path) -> None:

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import inspect
 import itertools
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from geosharp.archive.calibrations import share_calibrations
+from geosharp.archive.items import Origin, check_catalogue, complete_items
 from geosharp.archive.job import Job
-from geosharp.archive.ledger import FAILED, SKIPPED, Ledger, Row
+from geosharp.archive.ledger import DONE, FAILED, SKIPPED, Ledger, Row
+from geosharp.archive.options import check_shared, merge_options
+from geosharp.archive.outputs import place_results
 from geosharp.archive.running import run
-from geosharp.engine.plan import available_cores
+from geosharp.archive.share import share_computer
+from geosharp.archive.sources import list_sources
+from geosharp.calibration import Notes, Tell
+from geosharp.cluster.connection import Cluster
 from geosharp.errors import OutputError, UsageError
-from geosharp.fusion import fuse
-from geosharp.raster.pairing import Scenes, name_pairs
-from geosharp.raster.vendors import Pair
-
-# Of `fuse`'s arguments, those that are a batch's own business.
-_OURS = {"pan", "ms", "out", "overwrite", "resume", "progress", "on_note"}
+from geosharp.raster.pairing import Listing, Scenes
 
 
 @dataclass(frozen=True)
@@ -35,102 +36,159 @@ class BatchResult:
     def failed(self) -> tuple[Row, ...]:
         return tuple(row for row in self.rows if row.state == FAILED)
 
+    @property
+    def pixels(self) -> float:
+        """Of all results of this run, in millions."""
+        return sum(row.pixels for row in self.rows if row.state == DONE)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a batch would do. rows: of all scenes, without a state; options: of `fuse`, and origins: what
+    lists tell of them, both in the order of rows; listing: where they are from."""
+
+    rows: tuple[Row, ...]
+    options: tuple[Mapping[str, Any], ...]
+    origins: tuple[Origin, ...]
+    listing: Listing
+
 
 # Hears of each scene as it is known: its row, how many are, and of how many.
 RowCallback = Callable[[Row, int, int], None]
 
 
 def batch(
-    scenes: Scenes,
+    scenes: Scenes | Listing,
     out: str | Path,
     *,
     workers: int = 1,
+    cluster: Cluster | None = None,
     retry_failed: bool = False,
     overwrite: bool = False,
+    scores: bool = False,
+    stac: bool = False,
     options: Mapping[str, Any] | None = None,
     on_row: RowCallback | None = None,
+    on_note: Tell | None = None,
 ) -> BatchResult:
     """Fuse each scene into a GeoTIFF in the folder `out`, where batch.jsonl tells what became of it.
 
-    scenes: (PAN, MS) pairs, MS one file or one per band; or a folder, in which names tell pairs, or a CSV
-    with columns pan and ms. Results that are there are skipped, unless `overwrite`; what failed before is
-    tried again with `retry_failed`; what was interrupted goes on where it was. workers: processes side by
-    side, which share the cores. options: arguments of `fuse`, for all scenes. Raises a GeosharpError where
-    nothing can be begun; what goes wrong with one scene is in its row.
+    scenes: (PAN, MS) pairs, MS one file or one per band; or a folder, in which names, footprints and times
+    tell pairs; or a CSV or Parquet file with columns pan and ms, and where wanted out and options (of one
+    scene); or STAC items as JSON, a file or an http(s) address. Results that are there are skipped, unless
+    `overwrite`; what failed before is tried again with `retry_failed`; what was interrupted goes on where it
+    was. workers: processes side by side, which share cores and memory; cluster: whose workers do it instead.
+    options: arguments of `fuse`, for all scenes; calibration may be "per-sensor". scores: whether to score
+    results at full resolution. stac: whether to write a STAC item beside each, and items.json of all. Raises
+    a GeosharpError where nothing can be begun; what goes wrong with one scene is in its row.
     """
     start = time.perf_counter()
-    options = dict(options or {})
-    _check(workers, options)
-    jobs, notes = plan(scenes, out)
-    folder = Path(out)
+    if workers < 1:
+        raise UsageError("--workers", str(workers), "one or more", "leave it out for one")
+    planned = plan(scenes, out, options)
+    folder, notes = Path(out), Notes(on_note)
+    if stac:
+        check_catalogue(folder, planned.listing.origin)
+    notes.add(*planned.listing.tell())
     _make(folder)
     ledger = Ledger(folder)
-    known = ledger.read()
-    rows = {job.out: job for job in jobs}
-    waiting: list[Row] = []
+    rows = {row.out: row for row in planned.rows}
+    settled = _settle(planned.rows, ledger.read(), retry_failed=retry_failed, overwrite=overwrite)
     count = itertools.count(1)
 
     def tell(row: Row) -> None:
         rows[row.out] = row
         if on_row is not None:
-            on_row(row, next(count), len(jobs))
+            on_row(row, next(count), len(rows))
 
-    for job in jobs:
-        before = known.get(job.name)
-        if Path(job.out).exists() and not overwrite:
-            tell(replace(job, state=SKIPPED))
-        elif before is not None and before.state == FAILED and not retry_failed:
-            tell(before)
-        else:
-            waiting.append(job)
-    shared = _share(options, workers)
-    todo = [Job(row, shared, overwrite=overwrite) for row in waiting]
-    for row in run(todo, min(workers, len(waiting))):
-        ledger.add(row)
+    for row in settled.values():
         tell(row)
-    return BatchResult(tuple(rows.values()), tuple(notes), time.perf_counter() - start)
+    waiting = [row for row in planned.rows if row.out not in settled]
+    jobs = [
+        replace(job, overwrite=overwrite, scored=scores, item=job.item if stac else None)
+        for job in _make_jobs(planned, waiting, folder, notes.add)
+    ]
+    if workers > 1 and cluster is None:
+        share = share_computer(min(workers, max(len(jobs), 1)), (options or {}).get("max_memory"))
+        workers, jobs = share.workers, [replace(job, options=share.give(job.options)) for job in jobs]
+        notes.add(*filter(None, [share.note]))
+    try:
+        for row in run(jobs, workers, cluster, notes.add):
+            ledger.add(row)
+            tell(row)
+    finally:
+        if stac:
+            notes.add(*_complete(folder, rows.values(), planned.origins))
+    return BatchResult(tuple(rows.values()), tuple(notes.told), time.perf_counter() - start)
 
 
-def plan(scenes: Scenes, out: str | Path) -> tuple[list[Row], list[str]]:
-    """The scenes with the names of their results, as rows without a state; and notes on what is left out."""
-    pairs, notes = name_pairs(scenes)
-    return [
-        Row(name, pan, ms, str(Path(out) / f"{name}_fused.tif"), "")
-        for name, (pan, ms) in zip(_name(pairs), pairs, strict=True)
-    ], notes
+def _settle(
+    rows: Sequence[Row], known: Mapping[str, Row], *, retry_failed: bool, overwrite: bool
+) -> dict[str, Row]:
+    """By result, the rows of scenes that are not to be fused now. known: of earlier batches, by name."""
+    settled = {}
+    for row in rows:
+        before = known.get(row.name)
+        if Path(row.out).exists() and not overwrite:
+            settled[row.out] = replace(row, state=SKIPPED)
+        elif before is not None and before.state == FAILED and not retry_failed:
+            settled[row.out] = replace(before, out=row.out)
+    return settled
 
 
-def _name(pairs: Sequence[Pair]) -> list[str]:
-    """A name for each scene: PAN's, with as many of its folders as tell it from the others."""
-    paths = [Path(pan) for pan, _ in pairs]
-    names = [path.stem for path in paths]
-    for depth in itertools.count(1):
-        twice = {name for name in names if names.count(name) > 1}
-        deeper = [
-            "_".join([*path.parts[max(len(path.parts) - 1 - depth, 0) : -1], path.stem])
-            if name in twice
-            else name
-            for path, name in zip(paths, names, strict=True)
-        ]
-        if deeper == names:
-            break
-        names = deeper
-    clean = [name.replace("/", "_").replace("\\", "_").replace(":", "_") for name in names]
-    if len({*clean}) < len(clean):
-        again = next(pan for (pan, _), name in zip(pairs, clean, strict=True) if clean.count(name) > 1)
-        raise UsageError("SCENES", f"{again} twice", "each PAN once", "leave one of them out")
-    return clean
+def _complete(folder: Path, rows: Iterable[Row], origins: Sequence[Origin]) -> list[str]:
+    """The items of all rows whose results are there, and their catalogue; notes on what could not be."""
+    there = [(row, origin) for row, origin in zip(rows, origins, strict=True) if row.state in (DONE, SKIPPED)]
+    return complete_items(folder, [(row.out, row.pan, origin) for row, origin in there])
 
 
-def _check(workers: int, options: Mapping[str, Any]) -> None:
-    if workers < 1:
-        raise UsageError("--workers", str(workers), "one or more", "leave it out for one")
-    if own := sorted(_OURS & options.keys()):
-        raise UsageError("options", ", ".join(own), "arguments that all scenes share", "leave these out")
-    known = inspect.signature(fuse).parameters.keys()
-    if unknown := sorted(options.keys() - known):
-        needed = f"arguments of geosharp.fuse: {', '.join(sorted(known - _OURS))}"
-        raise UsageError("options", ", ".join(unknown), needed, "correct these")
+def plan(scenes: Scenes | Listing, out: str | Path, options: Mapping[str, Any] | None = None) -> Plan:
+    """What a batch of these scenes and options would do; what a list asks for and cannot be is refused."""
+    shared = dict(options or {})
+    check_shared(shared)
+    listing = scenes if isinstance(scenes, Listing) else list_sources(scenes)
+    placed = place_results(listing.scenes, Path(out))
+    return Plan(
+        tuple(
+            Row(name, scene.pan, scene.ms, there, "", paired=scene.rule)
+            for (name, there), scene in zip(placed, listing.scenes, strict=True)
+        ),
+        tuple(merge_options(shared, scene) for scene in listing.scenes),
+        tuple(
+            Origin(_identify(Path(there).relative_to(out)), scene.source, scene.times)
+            for (_, there), scene in zip(placed, listing.scenes, strict=True)
+        ),
+        listing,
+    )
+
+
+def _identify(inside: Path) -> str:
+    """What a result is called in a catalogue of all."""
+    return "-".join(inside.with_suffix("").parts)
+
+
+def _make_jobs(planned: Plan, waiting: Sequence[Row], folder: Path, tell: Tell) -> list[Job]:
+    """Jobs of the rows that wait, in folders that are there, with the calibrations of their sensors."""
+    told = {
+        row.out: (given, origin)
+        for row, given, origin in zip(planned.rows, planned.options, planned.origins, strict=True)
+    }
+    _make_folders(Path(row.out).parent for row in waiting)
+    choices = share_calibrations(planned.rows, planned.options, [row.out for row in waiting], folder, tell)
+    jobs = []
+    for row in waiting:
+        (given, origin), choice = told[row.out], choices.get(row.out)
+        if choice is None:
+            jobs.append(Job(row, given, item=origin))
+        else:
+            chosen = {**given, "calibration": choice.calibration}
+            jobs.append(Job(row, chosen, note=choice.note, item=origin))
+    return jobs
+
+
+def _make_folders(folders: Iterable[Path]) -> None:
+    for folder in sorted({*folders}):
+        _make(folder)
 
 
 def _make(folder: Path) -> None:
@@ -139,14 +197,3 @@ def _make(folder: Path) -> None:
     except OSError as error:
         found = f"cannot be made ({error.strerror})"
         raise OutputError(folder, found, "a folder for results", "choose another --out") from error
-
-
-def _share(options: dict[str, Any], workers: int) -> dict[str, Any]:
-    """The options of each of so many processes: cores and memory are shared out."""
-    if workers == 1:
-        return options
-    shared = dict(options)
-    shared.setdefault("threads", max(available_cores() // workers, 1))
-    if shared.get("max_memory") is not None:
-        shared["max_memory"] //= workers
-    return shared

@@ -1,32 +1,44 @@
-"""One scene of a batch, fused wherever it is sent: what that takes, and the row that tells what came of it."""
+"""One scene of a batch, fused wherever it is sent: what that takes, and the row that tells of it."""
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
+from geosharp.archive.items import Origin, write_item
 from geosharp.archive.ledger import DONE, FAILED, Row
 from geosharp.errors import GeosharpError
-from geosharp.fusion import fuse
+from geosharp.evaluation import evaluate
+from geosharp.fusion import FuseResult, fuse
+
+# Arguments of `fuse` that decide what a result is held against.
+_SCORED = ("bands", "sensor", "align", "threads")
 
 
 @dataclass(frozen=True)
 class Job:
-    """A scene to be fused. row: without a state; options: arguments of `fuse`. All of it can be pickled."""
+    """A scene to be fused. row: without a state; options: arguments of `fuse`; note: for the row; scored:
+    whether the result is; item: of what a STAC item is written beside the result, None for no item. All of it
+    can be pickled."""
 
     row: Row
     options: Mapping[str, Any]
     overwrite: bool = False
+    note: str = ""
+    scored: bool = False
+    item: Origin | None = None
 
 
 def do(job: Job) -> Row:
     """The job's row once it is done, or has failed."""
-    start, row = time.perf_counter(), job.row
-    ms: str | list[str] = row.ms[0] if len(row.ms) == 1 else list(row.ms)
+    start = time.perf_counter()
+    row = replace(job.row, started=datetime.now(UTC).isoformat(timespec="seconds"))
     try:
-        result = fuse(row.pan, ms, row.out, overwrite=job.overwrite, resume=True, **job.options)
+        result = fuse(row.pan, _ms(row), row.out, overwrite=job.overwrite, resume=True, **job.options)
     except GeosharpError as error:
         row = replace(row, state=FAILED, error=str(error))
     except MemoryError:
@@ -35,5 +47,44 @@ def do(job: Job) -> Row:
         # Whatever is wrong with one scene, others are not to suffer.
         row = replace(row, state=FAILED, error=f"{type(error).__name__}: {error}")
     else:
-        row = replace(row, state=DONE, method=result.method, warnings=result.warnings)
+        row = _complete(job, row, result)
     return replace(row, seconds=round(time.perf_counter() - start, 3))
+
+
+def _complete(job: Job, row: Row, result: FuseResult) -> Row:
+    """The row of a result that is there, with what else is asked for: what of that fails is a warning."""
+    height, width = result.grid.shape
+    warnings, scores = [*filter(None, [job.note]), *result.warnings], dict[str, float]()
+    try:
+        if job.scored:
+            scores = _score(job, row, result)
+    except Exception as error:
+        warnings.append(f"not scored: {error}")
+    try:
+        if job.item is not None:
+            write_item(row.out, row.pan, job.item)
+    except Exception as error:
+        warnings.append(f"without a STAC item: {error}")
+    return replace(
+        row,
+        state=DONE,
+        method=result.method,
+        warnings=tuple(warnings),
+        pixels=height * width / 1e6,
+        scores=scores,
+    )
+
+
+def _score(job: Job, row: Row, result: FuseResult) -> dict[str, float]:
+    """At full resolution, by metric; those that have a value."""
+    chosen = {name: job.options[name] for name in _SCORED if name in job.options}
+    calibration = result.calibration or job.options.get("calibration", "auto")
+    scored = evaluate(
+        row.pan, _ms(row), fused=[row.out], methods=(), protocol="full", calibration=calibration, **chosen
+    )
+    (scores,) = scored.protocols["full"].values()
+    return {name: round(value, 6) for name, value in scores.items() if math.isfinite(value)}
+
+
+def _ms(row: Row) -> str | list[str]:
+    return row.ms[0] if len(row.ms) == 1 else list(row.ms)

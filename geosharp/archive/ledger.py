@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,9 @@ DONE, FAILED, SKIPPED = "done", "failed", "skipped"
 @dataclass(frozen=True)
 class Row:
     """A scene of a batch. state: "done", "failed", or "skipped" as its result was there; seconds: it took;
-    error: why it failed, else empty."""
+    error: why it failed, else empty; paired: what told that PAN and MS belong together; started: when, as
+    ISO 8601 in UTC; pixels: of the result, millions of its grid; scores: by metric at full resolution, where
+    they were asked for and have a value."""
 
     name: str
     pan: str
@@ -29,6 +31,10 @@ class Row:
     method: str = ""
     warnings: tuple[str, ...] = ()
     error: str = ""
+    paired: str = ""
+    started: str = ""
+    pixels: float = 0.0
+    scores: Mapping[str, float] = field(default_factory=dict)
 
 
 class Ledger:
@@ -87,23 +93,47 @@ def _cut_torn_line(file: Any) -> None:
 
 
 def _parse(line: bytes) -> Row | None:
-    """None where the line is something else."""
+    """None where the line is something else. Lines of earlier versions lack what these did not know."""
     try:
         told = json.loads(line)
-        given = {field.name: told[field.name] for field in fields(Row)}
-    except (ValueError, LookupError, TypeError):
+        given = {part.name: told[part.name] if part.name in told else _default(part) for part in fields(Row)}
+    except (ValueError, LookupError, TypeError, RecursionError):
         return None
-    texts = ("name", "pan", "out", "state", "method", "error")
-    if not all(isinstance(given[name], str) for name in texts) or not isinstance(
-        given["seconds"], int | float
-    ):
-        return None
-    if not all(_are_texts(given[name]) for name in ("ms", "warnings")):
+    if not all(_CHECKS[str(part.type)](given[part.name]) for part in fields(Row)):
         return None
     return Row(**{**given, "ms": tuple(given["ms"]), "warnings": tuple(given["warnings"])})
 
 
+def _default(part: Any) -> Any:
+    """What a field is where nothing tells it; LookupError where it must be told."""
+    if part.default_factory is not MISSING:
+        return part.default_factory()
+    if part.default is MISSING:
+        raise LookupError(part.name)
+    return part.default
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_number(value: object) -> bool:
+    # Neither NaN nor a whole number that no float holds.
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= 1e300
+
+
 def _are_texts(value: object) -> bool:
-    return (
-        isinstance(value, Sequence) and not isinstance(value, str) and all(isinstance(v, str) for v in value)
-    )
+    return isinstance(value, Sequence) and not isinstance(value, str) and all(map(_is_text, value))
+
+
+def _are_numbers(value: object) -> bool:
+    return isinstance(value, Mapping) and all(map(_is_number, value.values()))
+
+
+# What a value must be, by the type of its field.
+_CHECKS: dict[str, Callable[[object], bool]] = {
+    "str": _is_text,
+    "float": _is_number,
+    "tuple[str, ...]": _are_texts,
+    "Mapping[str, float]": _are_numbers,
+}

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from geosharp.engine.computer import available_memory
 from geosharp.engine.plan import available_cores
 
 # What a process takes with small tiles, torch and a model; and with those that it would choose by itself.
 _LEAST, _EASY = 700 * 2**20, 2400 * 2**20
 # Of the memory that is free, what is left to others.
 _SPARE = 0.2
-_CGROUP = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True)
@@ -50,21 +48,3 @@ def share_computer(workers: int, max_memory: int | None) -> Share:
     if limit is not None and (max_memory is not None or limit // fitting < _EASY):
         memory = limit // fitting
     return Share(fitting, max(available_cores() // fitting, 1), memory, note)
-
-
-def available_memory() -> int | None:
-    """Bytes that are free, of the computer or its part that is ours; None where that is unknown."""
-    found = []
-    try:
-        told = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text("ascii").splitlines())
-        found.append(int(told["MemAvailable"].split()[0]) * 1024)
-    except (OSError, LookupError, ValueError):
-        if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
-            found.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    try:
-        most, used = ((_CGROUP / f"memory.{name}").read_text("ascii").strip() for name in ("max", "current"))
-        if most != "max":
-            found.append(max(int(most) - int(used), 0))
-    except (OSError, ValueError):
-        pass
-    return min(found, default=None)

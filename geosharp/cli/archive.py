@@ -11,8 +11,9 @@ from geosharp.cli.app import app, open_terminal, put
 from geosharp.cli.options import (
     AlignOption,
     BandsOption,
-    CalibrationOption,
     ConsistencyOption,
+    DaskClusterOption,
+    DaskOption,
     DeviceOption,
     DtypeOption,
     ExtentOption,
@@ -30,9 +31,21 @@ from geosharp.cli.options import (
     TileOption,
     VerboseOption,
     read_bytes,
+    read_cluster,
     read_diffusion,
     read_list,
 )
+
+BatchCalibrationOption = Annotated[
+    str,
+    typer.Option(
+        "--calibration",
+        metavar="auto|sensor|per-sensor|FILE",
+        help="As of fuse. per-sensor: the blur of a sensor's scenes is learnt from the first of them and "
+        "kept in FOLDER; where MS lies is learnt from each.",
+        rich_help_panel="Method",
+    ),
+]
 
 
 @app.command("batch", epilog="Example: geosharp batch archive/ -o fused/ --workers 2")
@@ -42,7 +55,9 @@ def batch_command(
         list[str],
         typer.Argument(
             metavar="SCENES...",
-            help="A folder in which names tell pairs, a CSV with columns pan and ms, or PAN MS PAN MS ...",
+            help="A folder, in which names, footprints and times tell pairs; a CSV or Parquet file with "
+            "columns pan and ms, and where wanted out and options; STAC items as JSON, a file or an address; "
+            "or PAN MS PAN MS ...",
             show_default=False,
         ),
     ],
@@ -50,13 +65,14 @@ def batch_command(
         Path, typer.Option("--out", "-o", metavar="FOLDER", help="Folder for results and batch.jsonl.")
     ],
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the pairs, and what is left out, and do nothing.")
+        bool, typer.Option("--dry-run", help="Print pairs, results and what is left out, and do nothing.")
     ] = False,
     workers: Annotated[
         int,
         typer.Option(
             "--workers",
-            help="Scenes side by side, each in a process of its own; they share cores and --max-memory.",
+            help="Scenes side by side, each in a process of its own; they share cores and memory. Of "
+            "--dask-cluster, its workers.",
             rich_help_panel="Performance",
         ),
     ] = 1,
@@ -66,12 +82,22 @@ def batch_command(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Fuse scenes again whose results are there.")
     ] = False,
+    scores: Annotated[
+        bool,
+        typer.Option("--scores", help="Score each result at full resolution.", rich_help_panel="Output"),
+    ] = False,
+    stac: Annotated[
+        bool,
+        typer.Option(
+            "--stac", help="Write a STAC item beside each result, and items.json.", rich_help_panel="Output"
+        ),
+    ] = False,
     method: MethodOption = None,
     model: ModelOption = None,
     steps: StepsOption = None,
     seed: SeedOption = None,
     consistency: ConsistencyOption = None,
-    calibration: CalibrationOption = "auto",
+    calibration: BatchCalibrationOption = "auto",
     align: AlignOption = True,
     bands: BandsOption = None,
     sensor: SensorOption = None,
@@ -83,6 +109,8 @@ def batch_command(
     overviews: OverviewsOption = True,
     tile: TileOption = None,
     threads: ThreadsOption = None,
+    dask: DaskOption = None,
+    dask_cluster: DaskClusterOption = None,
     max_memory: MemoryOption = None,
     device: DeviceOption = None,
     precision: PrecisionOption = None,
@@ -94,21 +122,15 @@ def batch_command(
 
     What fails stops no other scene. Scenes whose results are there are skipped, and interrupted ones go on
     where they were: the same command may be given again and again. batch.jsonl in FOLDER tells what became of
-    each. Exits with 1 if any scene failed.
+    each. Exits with 1 if any scene failed, and with 2 on wrong usage.
     """
     terminal = open_terminal(context, verbose, quiet, log_json=log_json)
     from geosharp.archive.batch import batch, plan
-    from geosharp.raster.pairing import find_pairs
-    from geosharp.terminal.tables import format_batch
+    from geosharp.archive.sources import list_sources
+    from geosharp.raster.pairing import pair_up
+    from geosharp.terminal.archive import format_batch, format_plan
 
-    pairs, notes = find_pairs(scenes)
-    for note in notes:
-        terminal.note(note)
-    if dry_run:
-        for row in plan(pairs, out)[0]:
-            put(f"{row.pan} + {', '.join(row.ms)} -> {row.out}")
-        return
-    options: dict[str, Any] = {
+    given: dict[str, Any] = {
         "method": method,
         "diffusion": read_diffusion(model, steps, seed, consistency, device, None, precision),
         "calibration": calibration,
@@ -123,14 +145,25 @@ def batch_command(
         "threads": threads,
         "max_memory": read_bytes("--max-memory", max_memory),
     }
+    options = {name: value for name, value in given.items() if value is not None}
+    listing = list_sources(pair_up(scenes))
+    if dry_run:
+        for note in listing.notes:
+            terminal.note(note)
+        put(format_plan(plan(listing, out, options)))
+        return
     result = batch(
-        pairs,
+        listing,
         out,
         workers=workers,
+        cluster=read_cluster(dask, dask_cluster, None if dask_cluster is None else workers),
         retry_failed=retry_failed,
         overwrite=overwrite,
-        options={name: value for name, value in options.items() if value is not None},
+        scores=scores,
+        stac=stac,
+        options=options,
         on_row=terminal.scene_done,
+        on_note=terminal.note,
     )
     put(format_batch(result))
     if result.failed:

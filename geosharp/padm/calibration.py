@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import sys
 import types
 import typing
 from dataclasses import dataclass
@@ -154,8 +155,10 @@ def parse_calibration(text: str, source: object) -> Calibration:
     """source: where the text is from, for the error that tells what is wrong with it."""
     try:
         data = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise _refusal(source, f"not JSON (line {error.lineno})") from error
+    except (ValueError, RecursionError) as error:
+        # Numbers of thousands of digits are other ValueErrors.
+        where = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
+        raise _refusal(source, f"not JSON{where}") from error
     if not isinstance(data, dict) or "schema" not in data:
         raise _refusal(source, "JSON, but no calibration")
     schema = data.pop("schema")
@@ -213,7 +216,9 @@ def _build(wanted: Any, data: Any, name: str = "calibration") -> Any:
     if origin is Literal:
         fits = data in arguments
     elif wanted is float:
-        fits = isinstance(data, int | float) and not isinstance(data, bool) and math.isfinite(data)
+        number = isinstance(data, int | float) and not isinstance(data, bool)
+        # Whole numbers may be larger than any float.
+        fits = number and abs(data) <= sys.float_info.max
         data = float(data) if fits else data
     else:
         fits = type(data) is wanted

@@ -2,35 +2,85 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
-import re
 import reprlib
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from geosharp.errors import InputError, UsageError
-from geosharp.raster.opening import check_exists
+from geosharp.raster.footprints import Header, pair_by_footprint, read_headers
+from geosharp.raster.manifest import TABLES, Listed, read_manifest
 from geosharp.raster.source import FilePath
 from geosharp.raster.vendors import Name, Pair, pair_by_band, pair_by_time, read_name
 
 Scenes = FilePath | Sequence[tuple[FilePath, FilePath | Sequence[FilePath]]]
 
 _RASTERS = {".tif", ".tiff", ".jp2", ".vrt", ".img", ".ntf", ".nitf", ".til", ".pix", ".dat"}
-# What GDAL opens though it is no path: documents, URIs and parts of containers.
-_GDALS_OWN = re.compile(r"\s*<|[^/]*:")
-_COLUMNS = ("pan", "ms")
-_TABLE = "write one line a scene under the line pan,ms"
-_WAYS = "a PAN and its MS for every scene, one after the other; or one folder, or one CSV"
+_WAYS = "a PAN and its MS for every scene, one after the other; or one folder, CSV or Parquet"
+# Files left out that a note names.
+_NAMED = 5
+
+
+@dataclass(frozen=True)
+class Stray:
+    """A file, or whatever else was found, that is of no scene; and why."""
+
+    file: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Listing:
+    """scenes: that are listed or found; strays: what else there is; origin: the folder, table or document
+    that they are from, empty where a caller named files; notes: what a user should know of it."""
+
+    scenes: tuple[Listed, ...]
+    strays: tuple[Stray, ...] = ()
+    origin: str = ""
+    notes: tuple[str, ...] = ()
+
+    def tell(self) -> list[str]:
+        """Notes, and the first of what is left out."""
+        if not self.strays:
+            return list(self.notes)
+        names = ", ".join(stray.file for stray in self.strays[:_NAMED])
+        more = f" and {len(self.strays) - _NAMED} more" if len(self.strays) > _NAMED else ""
+        return [*self.notes, f"{self.origin}: left out, as they are of no pair: {names}{more}"]
 
 
 def name_pairs(scenes: Scenes) -> tuple[list[Pair], list[str]]:
-    """The pairs that a caller means by (PAN, MS) pairs, by a folder or by a CSV; and notes on what is left
+    """The pairs that a caller means by (PAN, MS) pairs, by a folder or by a table; and notes on what is left
     out."""
+    listing = list_scenes(scenes)
+    pairs, notes = [(scene.pan, scene.ms) for scene in listing.scenes], listing.tell()
+    if any(scene.out or scene.options for scene in listing.scenes):
+        notes.append(f"{listing.origin}: its columns out and options are for geosharp batch, and not read")
+    return pairs, notes
+
+
+def find_pairs(named: Sequence[str]) -> tuple[list[Pair], list[str]]:
+    """The pairs that a user means by PAN MS PAN MS ..., by one folder or by one table; and notes on what is
+    left out."""
+    return name_pairs(pair_up(named))
+
+
+def pair_up(named: Sequence[str]) -> Scenes:
+    """What a user means by PAN MS PAN MS ...; one name stays as it is."""
+    _check_names(named)
+    if len(named) == 1:
+        return named[0]
+    if len(named) % 2:
+        found, remedy = f"{len(named)} files", "name MS as one file a scene, or list several in a CSV"
+        raise UsageError("SCENES", found, _WAYS, remedy)
+    return list(zip(named[::2], named[1::2], strict=True))
+
+
+def list_scenes(scenes: Scenes) -> Listing:
+    """The scenes that a caller means by (PAN, MS) pairs, by a folder or by a table."""
     if isinstance(scenes, str | os.PathLike):
-        return find_pairs([os.fspath(scenes)])
+        return _list_in(os.fspath(scenes))
     try:
         pairs = [
             (os.fsdecode(pan), tuple(map(os.fsdecode, [ms] if isinstance(ms, str | os.PathLike) else ms)))
@@ -40,23 +90,12 @@ def name_pairs(scenes: Scenes) -> tuple[list[Pair], list[str]]:
         remedy = "give each scene as (pan, ms) or (pan, [ms, ms])"
         raise UsageError("SCENES", reprlib.repr(scenes), "pairs of names of files", remedy) from error
     _check_names([name for pan, ms in pairs for name in (pan, *ms)])
-    return pairs, []
+    return Listing(tuple(Listed(pan, ms) for pan, ms in pairs))
 
 
-def find_pairs(named: Sequence[str]) -> tuple[list[Pair], list[str]]:
-    """The pairs that a user means by PAN MS PAN MS ..., by one folder or by one CSV; and notes on what is
-    left out."""
-    _check_names(named)
-    if len(named) == 1:
-        return _find_in(named[0])
-    if len(named) % 2:
-        found, remedy = f"{len(named)} files", "name MS as one file a scene, or list several in a CSV"
-        raise UsageError("SCENES", found, _WAYS, remedy)
-    return [(pan, (ms,)) for pan, ms in zip(named[::2], named[1::2], strict=True)], []
-
-
-def _find_in(name: str) -> tuple[list[Pair], list[str]]:
-    """The pairs in a folder or a CSV."""
+def _list_in(name: str) -> Listing:
+    """The scenes in a folder or a table."""
+    _check_names([name])
     path = Path(name)
     try:
         is_folder = path.is_dir()
@@ -64,9 +103,9 @@ def _find_in(name: str) -> tuple[list[Pair], list[str]]:
         found, remedy = f"'{name}' cannot be looked up ({error.strerror})", "check the name"
         raise UsageError("SCENES", found, _WAYS, remedy) from error
     if is_folder:
-        return pair_folder(path)
-    if path.suffix.lower() == ".csv":
-        return read_table(path), []
+        return list_folder(path)
+    if path.suffix.lower() in TABLES:
+        return Listing(tuple(read_manifest(path)), origin=name)
     if os.path.lexists(path):
         raise UsageError("SCENES", f"'{name}' alone, one file", _WAYS, "name its PAN and its MS")
     raise UsageError("SCENES", f"'{name}': no such folder or file", _WAYS, "check the name")
@@ -80,36 +119,49 @@ def _check_names(names: Sequence[str]) -> None:
         raise UsageError("SCENES", f"{wrong!r}, which holds a NUL", "names of files", "correct the name")
 
 
-def pair_folder(folder: Path) -> tuple[list[Pair], list[str]]:
-    """The pairs in the folder and those within it: PAN and MS of one name but for the word that tells them
-    apart, or taken within seconds of each other, or Landsat's bands, a file each."""
+def list_folder(folder: Path) -> Listing:
+    """The pairs in the folder and those within it: Landsat's bands, a file each; PAN and MS of one name but
+    for the word that tells them apart, or taken within seconds of each other by their names; and of what is
+    left those whose headers tell that they show one ground at one time."""
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _RASTERS and path.is_file())
-    pairs, used = pair_by_band(files)
-    named = [(path, read_name(path.relative_to(folder))) for path in files if path not in set(used)]
+    banded, used = pair_by_band(files)
+    scenes = [Listed(pan, ms, "by bands' names") for pan, ms in banded]
+    named = {path: read_name(path.relative_to(folder)) for path in files if path not in set(used)}
+    for rule, pairing in (("by name", _pair_by_name), ("by time in names", pair_by_time)):
+        found = pairing(list(named.items()))
+        scenes += [Listed(str(pan), (str(ms),), rule) for pan, ms in found]
+        named = _without(named, found)
+    headers = read_headers({path: name.time for path, name in named.items()})
+    met, reasons = pair_by_footprint([each for each in headers.values() if isinstance(each, Header)])
+    scenes += [Listed(str(pan), (str(ms),), rule) for pan, ms, rule in met]
+    named = _without(named, [(pan, ms) for pan, ms, _ in met])
+    if not scenes:
+        raise _without_pair(folder, files)
+    reasons |= {path: found for path, found in headers.items() if isinstance(found, str)}
+    strays = tuple(Stray(str(path.relative_to(folder)), reasons[path]) for path in named)
+    return Listing(tuple(sorted(scenes, key=lambda scene: scene.pan)), strays, str(folder))
+
+
+def _without(named: dict[Path, Name], pairs: Sequence[tuple[Path, Path]]) -> dict[Path, Name]:
+    paired = {path for pair in pairs for path in pair}
+    return {path: name for path, name in named.items() if path not in paired}
+
+
+def _pair_by_name(named: Sequence[tuple[Path, Name]]) -> list[tuple[Path, Path]]:
+    """PAN and MS of one name but for the word that tells them apart, where only two have it."""
     by_key: dict[str, list[tuple[Path, Name]]] = defaultdict(list)
     for path, name in named:
         by_key[name.key].append((path, name))
-    found = []
+    pairs = []
     for alike in by_key.values():
         pans, mss = ([path for path, name in alike if name.role == role] for role in ("pan", "ms"))
         if len(pans) == len(mss) == 1:
-            found.append((pans[0], mss[0]))
-    paired = {path for pair in found for path in pair}
-    found += pair_by_time([(path, name) for path, name in named if path not in paired])
-    paired = {path for pair in found for path in pair}
-    pairs += [(str(pan), (str(ms),)) for pan, ms in found]
-    if not pairs:
-        raise _without_pair(folder, files)
-    notes = []
-    if strays := [path for path, _ in named if path not in paired]:
-        names = ", ".join(str(path.relative_to(folder)) for path in strays[:5])
-        more = f" and {len(strays) - 5} more" if len(strays) > 5 else ""
-        notes.append(f"{folder}: left out, as they are of no pair: {names}{more}")
-    return sorted(pairs), notes
+            pairs.append((pans[0], mss[0]))
+    return pairs
 
 
 def _without_pair(folder: Path, files: Sequence[Path]) -> InputError:
-    needed = "names such as a_pan.tif and a_ms.tif, or x_P.tif and x_M.tif"
+    needed = "names such as a_pan.tif and a_ms.tif, or x_P.tif and x_M.tif; or two of one ground and time"
     if not files:
         found = f"no raster (a file that ends in {', '.join(sorted(_RASTERS))})"
         return InputError(folder, found, needed, "name a folder that holds scenes")
@@ -118,67 +170,3 @@ def _without_pair(folder: Path, files: Sequence[Path]) -> InputError:
         found = f"one raster, {files[0].relative_to(folder)}"
     remedy = "rename them, name PAN and MS one after the other, or give a CSV with columns pan,ms"
     return InputError(folder, found, needed, remedy)
-
-
-def read_table(path: Path) -> list[Pair]:
-    """A CSV with columns pan and ms, in any order and among others; several files of MS with ; between.
-
-    Paths count from the CSV's folder. What is wrong in a line, and a file that is not there, is told by the
-    line.
-    """
-    rows = list(_read_rows(path))
-    heading = [name.lower() for name in rows[0][1]] if rows else []
-    if not set(_COLUMNS) <= set(heading):
-        found = f"columns {', '.join(heading)}" if heading else "no line"
-        raise InputError(path, found, "columns pan and ms in the first line", _TABLE)
-    at = [heading.index(name) for name in _COLUMNS]
-    pairs: list[Pair] = []
-    for line, row in rows[1:]:
-        pan, ms = (row[column] if column < len(row) else "" for column in at)
-        parts = [name.strip() for name in ms.split(";") if name.strip()]
-        if not pan or not parts:
-            missing = " and no ".join(role for role, there in (("PAN", pan), ("MS", parts)) if not there)
-            raise InputError(f"{path}, line {line}", f"no {missing}", "a PAN and its MS", _TABLE)
-        pan, *parts = (_from(path.parent, name) for name in (pan, *parts))
-        for name, role in ((pan, "PAN"), *((part, "MS") for part in parts)):
-            _check_there(name, role, f"{path}, line {line}")
-        pairs.append((pan, tuple(parts)))
-    if not pairs:
-        raise InputError(path, "no scene", "a line for each scene", _TABLE)
-    return pairs
-
-
-def _read_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """The lines that are not blank: the number of each, from 1, and its cells."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        found = f"cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8 text'}"
-        raise InputError(path, found, "a CSV of scenes", _TABLE) from error
-    reader = csv.reader(io.StringIO(text), skipinitialspace=True, strict=True)
-    line = 1
-    try:
-        for row in reader:
-            cells = [cell.strip() for cell in row]
-            if "\0" in "".join(cells):
-                raise InputError(f"{path}, line {line}", "a NUL", "a CSV in UTF-8", "save it as CSV in UTF-8")
-            if any(cells):
-                yield line, cells
-            line = reader.line_num + 1
-    except csv.Error as error:
-        remedy = "correct the line: names with commas in double quotes, and those closed"
-        raise InputError(f"{path}, line {line}", f"not CSV ({error})", "a CSV of scenes", remedy) from error
-
-
-def _check_there(name: str, role: str, place: str) -> None:
-    """Refuse a file that is not there by its place in a table."""
-    try:
-        check_exists(name, role)
-    except InputError as error:
-        raise InputError(place, f"{name}: {error.found}", error.needed, error.remedy) from error
-
-
-def _from(folder: Path, name: str) -> str:
-    """A relative path counts from `folder`; what GDAL alone knows stays as it is."""
-    there = folder / name
-    return name if _GDALS_OWN.match(name) and not os.path.lexists(there) else str(there)

@@ -55,6 +55,17 @@ def read_name(path: Path) -> Name:
     return Name("".join(words), role, _read_time(text), parts[-1] if parts else "")
 
 
+def read_role(text: str) -> str | None:
+    """Name.role of a text in small letters; None where no word of it tells, or words tell both."""
+    told = {
+        kind
+        for word in _WORDS.split(text)
+        for kind, pattern in (("pan", _PAN), ("ms", _MS))
+        if pattern.fullmatch(word)
+    }
+    return told.pop() if len(told) == 1 else None
+
+
 def pair_by_band(files: Sequence[Path]) -> tuple[list[Pair], list[Path]]:
     """Landsat's scenes, a file per band; and the files of which nothing is left to be paired."""
     scenes: dict[tuple[Path, str], dict[int, Path]] = defaultdict(dict)

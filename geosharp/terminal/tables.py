@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,6 @@ from geosharp.engine.clock import COMPUTE, PARTS
 from geosharp.quality.scores import METRICS, Metric, find_best, format_value
 
 if TYPE_CHECKING:
-    from geosharp.archive.batch import BatchResult
     from geosharp.engine.clock import Profile
     from geosharp.evaluation import Evaluation
     from geosharp.padm.calibration import Calibration
@@ -147,6 +145,13 @@ def format_info(seen: dict[str, Any]) -> str:
     return "\n".join(f"{name:<12} {text}" for name, text in lines)
 
 
+def format_origin(told: dict[str, Any]) -> str:
+    """`provenance.trace`'s findings: how a result was made, and the command."""
+    lines = [f"made by geosharp {told['version']} with {told['method']}"]
+    lines += [f"  {label:<16} {value}" for label, value in told["facts"].items() if label != "Version"]
+    return "\n".join([*lines, "again, beside it:", f"  {told['command']}"])
+
+
 def _place(rect: dict[str, int]) -> str:
     size = f"{rect['width']} x {rect['height']}"
     return f"{size} PAN pixels from row {rect['row']}, column {rect['col']}"
@@ -161,17 +166,6 @@ def _file_line(file: dict[str, Any]) -> str:
     crs = file["crs"] or "no CRS"
     pixel = "" if file["pixel_size"] is None else f", {file['pixel_size'][0]:.6g} per pixel"
     return f"{file['file']}: {size}, {file['dtype']}{declared}{bits}, {nodata}, {crs}{pixel}"
-
-
-def format_batch(result: BatchResult) -> str:
-    """How many scenes came to what, and those that failed with the reason."""
-    counts = Counter(row.state for row in result.rows)
-    told = ", ".join(f"{counts[state]} {state}" for state in ("done", "skipped", "failed") if counts[state])
-    lines = [f"{len(result.rows)} scenes in {result.seconds:.0f} s: {told}"]
-    lines += [f"  {row.name}: {row.error}" for row in result.failed]
-    if result.failed:
-        lines.append("--retry-failed tries these again")
-    return "\n".join(lines)
 
 
 def format_profile(profile: Profile) -> str:

@@ -5,19 +5,21 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+import rasterio
 
 import geosharp
 from geosharp.archive import job, running
 from geosharp.archive.batch import plan
-from geosharp.archive.ledger import DONE, FAILED, SKIPPED
+from geosharp.archive.ledger import DONE, FAILED, SKIPPED, Ledger
 from geosharp.engine.plan import available_cores
 from geosharp.engine.stream import Progress
-from geosharp.errors import GeosharpError, OutputError, UsageError
+from geosharp.errors import GeosharpError, InputError, OutputError, UsageError
 from tests.archive.dying import do_or_die
 from tests.raster.test_pairing import touch
 
@@ -96,7 +98,7 @@ def test_an_interrupted_scene_goes_on(tmp_path: Path, archive: Path, monkeypatch
 def test_a_killed_process_is_replaced_and_its_scene_tried_once_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(running, "do", do_or_die)
+    monkeypatch.setattr(running, "do_again", do_or_die)
     (tmp_path / "in").mkdir()
     touch(
         tmp_path / "in",
@@ -104,18 +106,105 @@ def test_a_killed_process_is_replaced_and_its_scene_tried_once_more(
     )
     result = geosharp.batch(tmp_path / "in", tmp_path / "out", workers=2)
     assert states(result) == [DONE, FAILED, DONE, DONE]
-    assert "its process was killed, twice" in result.failed[0].error
+    assert "its process was killed each time" in result.failed[0].error
     assert result.rows[0].method == str(max(available_cores() // 2, 1))
 
 
 def test_names_tell_scenes_apart_by_as_little_as_it_takes(tmp_path: Path) -> None:
     pans = ["x/1/pan.tif", "y/1/pan.tif", "x/2/pan.tif", "north_pan.tif"]
     pairs = [(str(tmp_path / pan), str(tmp_path / "ms.tif")) for pan in pans]
-    jobs, _ = plan(pairs, tmp_path / "out")
+    jobs = plan(pairs, tmp_path / "out").rows
     assert [job.name for job in jobs] == ["x_1_pan", "y_1_pan", "2_pan", "north_pan"]
     assert all(Path(job.out).parent == tmp_path / "out" for job in jobs)
     with pytest.raises(UsageError, match="twice; needed: each PAN once"):
         plan([pairs[0], pairs[0]], tmp_path / "out")
+
+
+def test_a_row_tells_when_how_large_how_paired_and_how_good(tmp_path: Path, archive: Path) -> None:
+    before = datetime.now(UTC).replace(microsecond=0)
+    result = geosharp.batch(archive, tmp_path / "out", options=QUICK | {"method": "exp"}, scores=True)
+    row = result.rows[0]
+    assert before <= datetime.fromisoformat(row.started) <= datetime.now(UTC)
+    assert row.pixels == pytest.approx(256 * 256 / 1e6)
+    assert result.pixels == pytest.approx(2 * row.pixels)
+    assert row.paired == "by name"
+    pair = archive / "a_pan.tif", archive / "a_ms.tif"
+    told = geosharp.evaluate(*pair, fused=row.out, methods=(), protocol="full").protocols["full"]
+    assert row.scores["hqnr"] == pytest.approx(told["a_pan_fused.tif"]["hqnr"], abs=1e-5)
+    assert {"d_lambda", "d_s", "reprojection_ergas"} <= row.scores.keys()
+    assert result.failed[0].scores == {}
+    assert Ledger(tmp_path / "out").read()["a_pan"] == row
+
+
+def test_a_table_says_where_each_goes_and_how_it_is_made(tmp_path: Path, archive: Path) -> None:
+    table = archive / "scenes.csv"
+    table.write_text(
+        'pan,ms,out,options\na_pan.tif,a_ms.tif,north/a,"{""bands"": ""3,1"", ""dtype"": ""float32""}"\n'
+        'a_pan.tif,a_ms.tif,north/b.tif,"{""method"": ""exp""}"\nc_pan.tif,c_ms.tif,,\n'
+    )
+    out = tmp_path / "out"
+    result = geosharp.batch(table, out, options=QUICK)
+    assert states(result) == [DONE] * 3
+    assert [Path(row.out).relative_to(out).as_posix() for row in result.rows] == [
+        "north/a.tif",
+        "north/b.tif",
+        "c_pan_fused.tif",
+    ]
+    assert [row.method for row in result.rows] == ["brovey", "exp", "brovey"]
+    with rasterio.open(out / "north" / "a.tif") as raster:
+        assert (raster.count, raster.dtypes[0]) == (2, "float32")
+    assert states(geosharp.batch(table, out, options=QUICK)) == [SKIPPED] * 3
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [("../x,", "lead out of the folder"), (',"{""steps"": 0}"', "--steps"), (",nix", "not JSON")],
+)
+def test_what_a_line_must_not_ask_for_stops_all_before_anything_is_there(
+    tmp_path: Path, archive: Path, line: str, told: str
+) -> None:
+    table = archive / "scenes.csv"
+    table.write_text(f"pan,ms,out,options\na_pan.tif,a_ms.tif,,\nc_pan.tif,c_ms.tif,{line}\n")
+    with pytest.raises(InputError, match=told) as caught:
+        geosharp.batch(table, tmp_path / "out")
+    assert "line 3" in caught.value.subject
+    assert not (tmp_path / "out").exists()
+
+
+def test_items_of_a_batch_are_the_next_ones_input(tmp_path: Path, archive: Path) -> None:
+    """Of a STAC item, PAN and MS are found; the results' items lead back to it, and are of valid files."""
+    item: dict[str, Any] = {
+        "type": "Feature",
+        "id": "../scene/1",
+        "properties": {"datetime": "2020-06-01T12:00:00Z"},
+        "links": [],
+        "assets": {"pan": {"href": "./a_pan.tif"}, "ms": {"href": "./a_ms.tif"}},
+    }
+    (archive / "item.json").write_text(json.dumps(item))
+    out = tmp_path / "out"
+    result = geosharp.batch(archive / "item.json", out, options=QUICK, stac=True)
+    assert states(result) == [DONE]
+    assert result.rows[0].paired == "by STAC item"
+    assert sorted(path.name for path in out.iterdir()) == [
+        "batch.jsonl",
+        "items.json",
+        "scene_1_fused.json",
+        "scene_1_fused.tif",
+    ]
+    (feature,) = json.loads((out / "items.json").read_text())["features"]
+    assert feature["properties"]["datetime"] == "2020-06-01T12:00:00Z"
+    assert feature["links"] == [{"rel": "derived_from", "href": str(archive / "item.json")}]
+    # A run without items is made up for by the next with them; what is there stays.
+    geosharp.batch([(archive / "c_pan.tif", archive / "c_ms.tif")], out, options=QUICK)
+    both = [(archive / f"{name}_pan.tif", archive / f"{name}_ms.tif") for name in "c"]
+    assert states(geosharp.batch(both, out, options=QUICK, stac=True)) == [SKIPPED]
+    assert [f["id"] for f in json.loads((out / "items.json").read_text())["features"]] == [
+        "c_pan_fused",
+        "scene_1_fused",
+    ]
+    (archive / "items.json").write_text(json.dumps({"type": "FeatureCollection", "features": [item]}))
+    with pytest.raises(UsageError, match="which the scenes are from"):
+        geosharp.batch(archive / "items.json", archive, options=QUICK, stac=True)
 
 
 @pytest.mark.parametrize(
@@ -123,6 +212,7 @@ def test_names_tell_scenes_apart_by_as_little_as_it_takes(tmp_path: Path) -> Non
     [
         ({"workers": 0}, UsageError, "--workers: 0"),
         ({"options": {"out": "x"}}, UsageError, "options: out; needed: arguments that all scenes share"),
+        ({"options": {"preview": "x.png"}}, UsageError, "options: preview"),
         ({"options": {"methd": "glp"}}, UsageError, "options: methd; needed: arguments of geosharp.fuse"),
     ],
 )

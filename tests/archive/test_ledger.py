@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,8 @@ def test_what_is_no_record_is_refused_by_its_line(tmp_path: Path) -> None:
         b"{}\n",
         b"[1]\n",
         b"\xff\xfe\n",
+        b"[" * 100_000 + b"\n",
+        b"9" * 5000 + b"\n",
         good.replace(b"1.5", b'"1"'),
         good.replace(b'["hm"]', b'"hm"'),
     ):
@@ -61,6 +64,35 @@ def test_what_is_no_record_is_refused_by_its_line(tmp_path: Path) -> None:
         except InputError:
             continue
         assert all(isinstance(row.error, str) for row in rows.values())
+
+
+def test_lines_of_earlier_versions_are_read(tmp_path: Path) -> None:
+    told = asdict(ROWS[0])
+    for name in ("paired", "started", "pixels", "scores"):
+        del told[name]
+    (tmp_path / "batch.jsonl").write_text(json.dumps(told) + "\n")
+    assert Ledger(tmp_path).read() == {"a": ROWS[0]}
+    del told["pan"]
+    (tmp_path / "batch.jsonl").write_text(json.dumps(told) + "\n")
+    with pytest.raises(InputError, match="line 1"):
+        Ledger(tmp_path).read()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("scores", {"hqnr": "1"}),
+        ("scores", [1]),
+        ("pixels", "1"),
+        ("seconds", True),
+        ("pixels", 10**400),
+        ("paired", 1),
+    ],
+)
+def test_what_is_of_another_type_is_no_row(tmp_path: Path, name: str, value: object) -> None:
+    (tmp_path / "batch.jsonl").write_text(json.dumps(asdict(ROWS[0]) | {name: value}) + "\n")
+    with pytest.raises(InputError, match="line 1"):
+        Ledger(tmp_path).read()
 
 
 def test_each_line_is_json_of_its_own(tmp_path: Path) -> None:

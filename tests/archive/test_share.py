@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from geosharp.archive import share
-from geosharp.archive.share import available_memory, share_computer
+from geosharp.archive.share import share_computer
 
 GB = 2**30
 
@@ -49,14 +47,3 @@ def test_what_a_user_asks_of_each_stays() -> None:
     }
     assert found.give({"max_memory": GB}) == {"threads": 4, "max_memory": GB}
     assert share_computer(1, None).give({}) == {"threads": 16}
-
-
-def test_a_container_has_what_is_left_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(share, "_CGROUP", tmp_path)
-    whole = available_memory()
-    assert whole is None or whole > 0
-    (tmp_path / "memory.max").write_text("5000\n")
-    (tmp_path / "memory.current").write_text("2000\n")
-    assert available_memory() == 3000
-    (tmp_path / "memory.max").write_text("max\n")
-    assert available_memory() != 3000

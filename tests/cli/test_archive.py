@@ -28,10 +28,13 @@ def archive(tmp_path: Path, made_pair: tuple[Path, Path]) -> Path:
 def test_a_dry_run_prints_pairs_and_writes_nothing(tmp_path: Path, archive: Path) -> None:
     done = CliRunner().invoke(app, ["batch", str(archive), "-o", str(tmp_path / "out"), "--dry-run"])
     assert done.exit_code == 0
-    a, b = done.stdout.splitlines()
-    assert a == f"{archive / 'a_pan.tif'} + {archive / 'a_ms.tif'} -> {tmp_path / 'out' / 'a_pan_fused.tif'}"
-    assert b.startswith(str(archive / "b_pan.tif"))
-    assert "dem.tif" in done.stderr
+    heading, a, b, _, left, dem = (line.split() for line in done.stdout.splitlines())
+    assert heading == ["PAN", "MS", "result", "paired"]
+    names = [archive / "a_pan.tif", archive / "a_ms.tif", tmp_path / "out" / "a_pan_fused.tif"]
+    assert a == [*map(str, names), "by", "name"]
+    assert b[0] == str(archive / "b_pan.tif")
+    assert left == ["left", "out", "because"]
+    assert dem[:4] == ["dem.tif", "GDAL", "cannot", "read"]
     assert not (tmp_path / "out").exists()
 
 
@@ -41,6 +44,8 @@ def test_the_exit_code_tells_whether_any_failed(tmp_path: Path, archive: Path) -
     assert done.exit_code == 1
     assert "2 scenes in" in done.stdout
     assert "1 done, 1 failed" in done.stdout
+    assert "note: " in done.stderr
+    assert "dem.tif" in done.stderr
     assert "--retry-failed tries these again" in done.stdout
     assert "[1/2] a_pan: done" in done.stderr
     (archive / "b_pan.tif").unlink()
@@ -52,7 +57,37 @@ def test_the_exit_code_tells_whether_any_failed(tmp_path: Path, archive: Path) -
     assert (scene["scene"], scene["state"], scene["count"], scene["total"]) == ("a_pan", "skipped", 1, 1)
 
 
-def test_what_cannot_be_begun_is_one_message(tmp_path: Path, archive: Path) -> None:
-    done = CliRunner().invoke(app, ["batch", str(archive), "-o", str(tmp_path / "out"), "--workers", "0"])
+def test_scores_and_items_are_made_where_asked_for(tmp_path: Path, archive: Path) -> None:
+    out = tmp_path / "out"
+    table = archive / "scenes.csv"
+    table.write_text("pan,ms,out\na_pan.tif,a_ms.tif,x\n")
+    done = CliRunner().invoke(app, ["batch", str(table), "-o", str(out), *QUICK, "--scores", "--stac"])
+    assert done.exit_code == 0
+    assert "HQNR" in done.stdout
+    assert sorted(path.name for path in out.iterdir()) == ["batch.jsonl", "items.json", "x.json", "x.tif"]
+
+
+def test_a_hostile_table_ends_in_one_message_and_writes_nothing(tmp_path: Path, archive: Path) -> None:
+    table = archive / "scenes.csv"
+    table.write_text("pan,ms,out\na_pan.tif,a_ms.tif,../../x\n")
+    for more in ([], ["--dry-run"]):
+        done = CliRunner().invoke(app, ["batch", str(table), "-o", str(tmp_path / "out"), *more])
+        assert done.exit_code == 1
+        assert "line 2: out '../../x', which could lead out of the folder" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (["--workers", "0"], "--workers: 0; needed: one or more"),
+        (["--dask", "nowhere"], "--dask: 'nowhere'"),
+        (["--calibration", "per-sensor", "--method", "exp"], "--calibration: per-sensor for exp"),
+    ],
+)
+def test_what_cannot_be_begun_is_one_message(
+    tmp_path: Path, archive: Path, flags: list[str], told: str
+) -> None:
+    done = CliRunner().invoke(app, ["batch", str(archive), "-o", str(tmp_path / "out"), *flags])
     assert done.exit_code == 2
-    assert done.stderr.splitlines()[-1].startswith("geosharp: --workers: 0; needed: one or more")
+    assert done.stderr.splitlines()[-1].startswith(f"geosharp: {told}")

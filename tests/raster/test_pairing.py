@@ -1,4 +1,4 @@
-"""Pairs are found by order, by names or in a table; what is left over is told."""
+"""Pairs are found by order, by names, by footprints or in a table; what is left over is told."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from geosharp.errors import InputError, UsageError
-from geosharp.raster.pairing import find_pairs, name_pairs
+from geosharp.raster.pairing import find_pairs, list_scenes, name_pairs
+from tests.made import make_pair
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -97,60 +98,28 @@ def test_a_folder_with_too_few_rasters_is_told_as_such(tmp_path: Path, names: li
     assert caught.value.found.startswith(found)
 
 
-def test_a_table_names_pairs_from_its_own_folder(tmp_path: Path) -> None:
-    touch(tmp_path, "x/p.tif", "x/b.tif", "x/g.tif")
-    table = tmp_path / "x" / "scenes.csv"
-    folder = table.parent
-    lines = "\n\nnote,MS, pan\nfirst,b.tif;g.tif;, p.tif\n,,\n\n"
-    table.write_text(f"\ufeff{lines}second,/vsizip/m.tif,{folder / 'p.tif'}\nthird,https://a/m.tif,p.tif\n")
-    assert find_pairs([str(table)])[0] == [
-        (str(folder / "p.tif"), (str(folder / "b.tif"), str(folder / "g.tif"))),
-        (str(folder / "p.tif"), ("/vsizip/m.tif",)),
-        (str(folder / "p.tif"), ("https://a/m.tif",)),
+def test_headers_are_asked_where_names_do_not_tell_and_each_pair_says_how_it_was_found(
+    tmp_path: Path,
+) -> None:
+    touch(tmp_path, "a_pan.tif", "a_ms.tif", "dem.tif")
+    (tmp_path / "b").mkdir()
+    pan, ms = make_pair(tmp_path / "b")
+    pan.rename(pan.with_name("0001.tif"))
+    ms.rename(ms.with_name("0002.tif"))
+    listing = list_scenes(tmp_path)
+    assert [(Path(scene.pan).name, scene.rule) for scene in listing.scenes] == [
+        ("a_pan.tif", "by name"),
+        ("0001.tif", "by footprint"),
     ]
+    (stray,) = listing.strays
+    assert stray.file == "dem.tif"
+    assert "GDAL cannot read it" in stray.why
 
 
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [
-        ("pan,multi\na,b\n", "columns pan, multi"),
-        ("", "no line"),
-        ("pan,ms\n", "no scene"),
-    ],
-)
-def test_a_table_that_is_none_is_refused_by_what_it_lacks(tmp_path: Path, text: str, found: str) -> None:
+def test_training_is_told_that_it_takes_no_options_of_a_table(tmp_path: Path) -> None:
+    touch(tmp_path, "p.tif", "m.tif")
     table = tmp_path / "scenes.csv"
-    table.write_text(text)
-    with pytest.raises(InputError) as caught:
-        find_pairs([str(table)])
-    assert found in caught.value.found
-
-
-@pytest.mark.parametrize(
-    ("line", "found"),
-    [
-        ("p.tif", "no MS"),
-        ("p.tif, ; ", "no MS"),
-        (",p.tif", "no PAN"),
-        ("nix.tif,p.tif", "nix.tif: no such file"),
-        ("p.tif,p.tif;nix.tif", "nix.tif: no such file"),
-        ("x" * 300 + ",p.tif", "no such file"),
-        ('"p.tif,p.tif', "not CSV"),
-        ("x" * 200_000 + ",p.tif", "not CSV"),
-        ("p\0.tif,p.tif", "a NUL"),
-    ],
-    ids=["MS", "MS of nothing", "PAN", "no file", "no band", "long name", "quote", "long field", "NUL"],
-)
-def test_what_is_wrong_in_a_table_is_told_by_its_line(tmp_path: Path, line: str, found: str) -> None:
-    touch(tmp_path, "p.tif")
-    table = tmp_path / "scenes.csv"
-    table.write_text(f'\npan,ms,note\np.tif,p.tif,"two\nlines"\n\n{line}\np.tif,p.tif\n')
-    with pytest.raises(InputError) as caught:
-        find_pairs([str(table)])
-    assert caught.value.subject == f"{table}, line 6"
-    assert found in caught.value.found
-
-
-def test_a_table_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot be read"):
-        find_pairs([str(tmp_path / "scenes.csv")])
+    table.write_text("pan,ms,out\np.tif,m.tif,x\n")
+    pairs, (note,) = name_pairs(table)
+    assert pairs == [(str(tmp_path / "p.tif"), (str(tmp_path / "m.tif"),))]
+    assert "columns out and options are for geosharp batch" in note

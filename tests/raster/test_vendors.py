@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from geosharp.errors import InputError
-from geosharp.raster.pairing import pair_folder
+from geosharp.raster.pairing import name_pairs
 from geosharp.raster.vendors import read_name
 from tests.raster.test_pairing import touch
 
@@ -36,7 +36,7 @@ LANDSAT = "LC08_L1TP_034032_20200101_20200823_02_T1"
 )
 def test_pan_and_ms_of_one_pass_are_a_pair(tmp_path: Path, pan: str, ms: str) -> None:
     touch(tmp_path, pan, ms)
-    assert pair_folder(tmp_path) == ([(str(tmp_path / pan), (str(tmp_path / ms),))], [])
+    assert name_pairs(tmp_path) == ([(str(tmp_path / pan), (str(tmp_path / ms),))], [])
 
 
 def test_passes_and_parts_are_kept_apart(tmp_path: Path) -> None:
@@ -46,12 +46,12 @@ def test_passes_and_parts_are_kept_apart(tmp_path: Path) -> None:
         ms = f"a_MUL/13AUG021620{second + 1}-M2AS_{part}-055.TIF"
         names.append((str(tmp_path / pan), (str(tmp_path / ms),)))
         touch(tmp_path, pan, ms)
-    assert pair_folder(tmp_path) == (sorted(names), [])
+    assert name_pairs(tmp_path) == (sorted(names), [])
 
 
 def test_where_either_of_two_could_be_meant_neither_is(tmp_path: Path) -> None:
     touch(tmp_path, MAXAR_PAN, MAXAR_MS, "again/13AUG02162043-M2AS_R1C1-056.TIF", "x_pan.tif", "x_ms.tif")
-    pairs, (note,) = pair_folder(tmp_path)
+    pairs, (note,) = name_pairs(tmp_path)
     assert [Path(pan).name for pan, _ in pairs] == ["x_pan.tif"]
     assert "13AUG02162041-P2AS" in note
 
@@ -59,12 +59,12 @@ def test_where_either_of_two_could_be_meant_neither_is(tmp_path: Path) -> None:
 def test_minutes_apart_is_another_pass(tmp_path: Path) -> None:
     touch(tmp_path, MAXAR_PAN, MAXAR_MS.replace("162042", "162141"))
     with pytest.raises(InputError, match="no two whose names differ"):
-        pair_folder(tmp_path)
+        name_pairs(tmp_path)
 
 
 def test_landsats_bands_are_one_scene_without_thermal_ones(tmp_path: Path) -> None:
     touch(tmp_path, *(f"scene/{LANDSAT}_B{band}.TIF" for band in range(1, 12)), f"scene/{LANDSAT}_QA.TIF")
-    ((pan, ms),), (note,) = pair_folder(tmp_path)
+    ((pan, ms),), (note,) = name_pairs(tmp_path)
     assert Path(pan).name == f"{LANDSAT}_B8.TIF"
     assert [Path(name).stem[-2:] for name in ms] == [f"B{band}" for band in range(1, 8)]
     assert f"{LANDSAT}_QA.TIF" in note
@@ -74,7 +74,7 @@ def test_landsats_bands_are_one_scene_without_thermal_ones(tmp_path: Path) -> No
 def test_landsat_without_pan_is_no_pair(tmp_path: Path) -> None:
     touch(tmp_path, *(f"{LANDSAT}_B{band}.TIF" for band in (2, 3, 4)))
     with pytest.raises(InputError):
-        pair_folder(tmp_path)
+        name_pairs(tmp_path)
 
 
 @pytest.mark.parametrize(

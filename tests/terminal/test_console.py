@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import math
+from dataclasses import replace
 
 import pytest
 
@@ -69,7 +71,7 @@ def learn(terminal: Terminal) -> None:
 
 def test_a_pipe_gets_a_line_for_each_look_at_a_training(capfd: pytest.CaptureFixture[str]) -> None:
     learn(Terminal(quiet=False, log_json=False))
-    look = "places kept aside: +0.25 dB over the base, HQNR 0.9100 (base 0.9000): not taken"
+    look = "places kept aside: +0.25 dB, HQNR 0.9100 (before 0.9000): not taken"
     assert capfd.readouterr().err == f"step 8 of 40, loss 0.2500, 11 min left; {look}\n"
 
 
@@ -82,6 +84,15 @@ def test_json_tells_each_step_of_a_training(capfd: pytest.CaptureFixture[str]) -
         "gain": 0.25, "hqnr": 0.91, "base_hqnr": 0.9, "best": False}  # fmt: skip
 
 
+def test_a_score_that_nobody_knows_is_null_in_json(capfd: pytest.CaptureFixture[str]) -> None:
+    with Terminal(quiet=False, log_json=True).learning() as show:
+        assert show is not None
+        show(TrainProgress(8, 40, 160.0, 0.25, replace(LOOK, hqnr=math.nan, base_hqnr=math.nan)))
+    (line,) = capfd.readouterr().err.splitlines()
+    told = json.loads(line, parse_constant=pytest.fail)
+    assert (told["gain"], told["hqnr"], told["base_hqnr"]) == (0.25, None, None)
+
+
 def test_who_watches_a_training_sees_a_bar_below_its_looks(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -89,7 +100,7 @@ def test_who_watches_a_training_sees_a_bar_below_its_looks(
     monkeypatch.setenv("COLUMNS", "200")
     learn(Terminal(quiet=False, log_json=False))
     told = capfd.readouterr().err
-    look, bar = told.index("+0.25 dB over the base"), told.rindex("step 10 of 40, loss 0.1250, 10 min left")
+    look, bar = told.index("+0.25 dB, HQNR"), told.rindex("step 10 of 40, loss 0.1250, 10 min left")
     assert look < bar
     assert told.count("not taken") == 1
 
