@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
+from dask.config import collect_yaml
 
 ROOT = Path(__file__).parents[2]
 _SBATCH = """#!/bin/sh
@@ -26,10 +26,8 @@ def make_command(folder: Path, name: str, text: str) -> None:
 
 def test_the_settings_that_are_shown_are_those_that_there_are() -> None:
     jobqueue = pytest.importorskip("dask_jobqueue", reason="needs the extra 'cluster'")
-    known = yaml.safe_load((Path(jobqueue.__file__).parent / "jobqueue.yaml").read_text())["jobqueue"][
-        "slurm"
-    ]
-    shown = yaml.safe_load((ROOT / "examples/cluster/jobqueue.yaml").read_text())["jobqueue"]["slurm"]
+    files = [Path(jobqueue.__file__).parent / "jobqueue.yaml", ROOT / "examples/cluster/jobqueue.yaml"]
+    known, shown = (told["jobqueue"]["slurm"] for told in collect_yaml(files))
     assert shown.keys() <= known.keys()
 
 
