@@ -15,7 +15,9 @@ from typer.testing import CliRunner
 
 from geosharp.cli import app
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+PAGES = [README, *sorted((ROOT / "examples").glob("*/*.md"))]
 # A block behind <!-- not run: REASON --> is checked for its options alone.
 FENCE = re.compile(
     r"(?:<!-- not run: (?P<why>[^>]+) -->\s*)?^```(?P<kind>\w+)\n(?P<body>.*?)^```$", re.M | re.S
@@ -83,7 +85,12 @@ def unknown_options(arguments: list[str]) -> list[str]:
 
 # What a command is given besides: ten seconds less.
 SMALLER = {"demo": ["--size", "256"]}
-ALL = [arguments for block in blocks(README.read_text("utf-8"), "bash") for arguments in commands(block)]
+ALL = {
+    shlex.join(arguments): arguments
+    for page in PAGES
+    for block in blocks(page.read_text("utf-8"), "bash")
+    for arguments in commands(block)
+}
 
 
 @pytest.fixture
@@ -96,19 +103,21 @@ def scene_folder(tmp_path: Path, made_pair: tuple[Path, Path], monkeypatch: pyte
 
 
 def test_readme_shows_commands() -> None:
-    assert ["demo"] in ALL
+    assert "demo" in ALL
 
 
-@pytest.mark.parametrize("arguments", ALL, ids=shlex.join)
-def test_each_command_and_option_exists(arguments: list[str]) -> None:
+@pytest.mark.parametrize("command", sorted(ALL))
+def test_each_command_and_option_exists(command: str) -> None:
+    arguments = ALL[command]
     assert unknown_options(arguments) == []
     helped = CliRunner().invoke(app, [*arguments[:1], "--help"])
     assert helped.exit_code == 0, helped.output
 
 
 @pytest.mark.usefixtures("scene_folder")
-def test_the_commands_run_in_order() -> None:
-    for block in blocks(README.read_text("utf-8"), "bash"):
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_the_commands_run_in_order(page: Path) -> None:
+    for block in blocks(page.read_text("utf-8"), "bash"):
         written = targets(block)
         for arguments in commands(block):
             if block.run:
@@ -121,11 +130,19 @@ def test_the_commands_run_in_order() -> None:
 
 
 @pytest.mark.usefixtures("scene_folder")
-def test_the_python_runs_in_order() -> None:
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_the_python_runs_in_order(page: Path) -> None:
     names: dict[str, object] = {}
-    for block in blocks(README.read_text("utf-8"), "python"):
+    for block in blocks(page.read_text("utf-8"), "python"):
         if block.run:
-            exec(compile(block.body, "README.md", "exec"), names)  # noqa: S102 - it is our own README
+            exec(compile(block.body, page.name, "exec"), names)  # noqa: S102 - it is our own page
+
+
+def test_links_lead_somewhere() -> None:
+    pages = [*PAGES, *ROOT.glob("*.md")]
+    for page in pages:
+        for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text("utf-8")):
+            assert "://" in target or (page.parent / target).exists(), f"{page.name}: {target}"
 
 
 def test_commands_are_found_however_they_are_written() -> None:
