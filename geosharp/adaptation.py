@@ -26,7 +26,7 @@ from geosharp.tuning.judge import hold_contest
 from geosharp.tuning.learner import WARM_UP, learns
 from geosharp.tuning.recipe import MOST_STEPS, Recipe
 from geosharp.tuning.tune import TrainProgress, tune
-from geosharp.tuning.verdict import Verdict
+from geosharp.tuning.verdict import FEWEST, Verdict
 
 # Weights times bands times steps that two cores (2.1 GHz, AVX-512) learn in a minute. Published: time is
 # told in steps by this alone, so that the same command gives the same bits however busy the machine is.
@@ -71,6 +71,7 @@ def adapt(setup: Setup, learnt: Learnt, tell: Tell, progress: ProgressCallback |
                     errors=learnt.errors,
                     seed=recipe.seed,
                 )
+            _check_places(setup, ground)
             tell(
                 f"adapting {name} to the scene: {recipe.steps} steps, about {setup.options.adapt:g} minutes "
                 "of two cores, and a look at places kept aside whether that is better"
@@ -130,6 +131,17 @@ def _check_memory(setup: Setup) -> None:
         )
 
 
+def _check_places(setup: Setup, ground: Ground) -> None:
+    """Refuse what nobody could judge in the end."""
+    if len(ground.places.held) < FEWEST:
+        raise PairError(
+            setup.scene.pan.name,
+            f"{len(ground.places.held)} of the {FEWEST} places that tell what is better",
+            "a larger scene, or one with fewer holes",
+            "leave --adapt out",
+        )
+
+
 def _learn(
     setup: Setup,
     base: Model,
@@ -145,7 +157,8 @@ def _learn(
         [ground], base.network, tuned.network, device, based=True, taken=tuned.taken
     )
     scenes = [tell_scene(scene, hash_files(scene), learnt.facts, ground)]
-    settings = recipe.identity | {"minutes": f"{setup.options.adapt:g}"}
+    minutes, name = f"{setup.options.adapt:g}", setup.options.settings.name
+    settings = recipe.identity | {"minutes": minutes, "base": name}
     facts = tell_origin("fuse --adapt", scenes, base, settings) | tell_outcome(tuned, means, verdict)
     return tuned.network, facts, verdict
 

@@ -24,6 +24,7 @@ from geosharp.errors import GeosharpError, OutputError, PairError, ResourceError
 from geosharp.fusion import FuseResult
 from geosharp.hfreqdiff.checkpoint import read_header
 from geosharp.hfreqdiff.network import HFreqdiff
+from geosharp.tuning import verdict
 from geosharp.tuning.learner import WARM_UP
 from geosharp.tuning.recipe import Recipe
 from tests.hfreqdiff.made_model import make_model, make_network
@@ -137,7 +138,10 @@ def test_the_kept_weights_tell_of_themselves_and_give_the_same_pixels(
     assert (scene["pan"], scene["ms"]) == ("pan.tif", ["ms.tif"])
     assert all(len(digest) == 64 for digest in scene["sha256"].values())
     assert header.facts["made_by"].startswith("geosharp fuse --adapt ")
-    assert header.facts["settings"].items() >= {"seed": "0", "steps": "30", "minutes": "0.0035"}.items()
+    assert (
+        header.facts["settings"].items()
+        >= {"seed": "0", "steps": "30", "minutes": "0.0035", "base": model.name}.items()
+    )
     fuse(wide, tmp_path / "kept.tif", kept)
     fuse(wide, tmp_path / "base.tif", model)
     pixels = read(adapted.result.path)
@@ -162,17 +166,20 @@ def test_steps_are_told_from_before_the_first_to_the_last(adapted: Run) -> None:
     assert adapted.progress[-1].stage == "finish"
 
 
-def test_what_is_no_better_leaves_the_base_and_says_so(narrow: Pair, model: Path, tmp_path: Path) -> None:
+def test_what_is_no_better_leaves_the_base_and_says_so(
+    wide: Pair, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verdict, "is_better", lambda *_: False)
     asked = {"adapt": 1e-6, "area": PART, "seed": 1}
-    result = fuse(narrow, tmp_path / "out.tif", model, save_model=tmp_path / "m.safetensors", **asked)
+    result = fuse(wide, tmp_path / "out.tif", model, save_model=tmp_path / "m.safetensors", **asked)
     assert result.model is None
-    fuse(narrow, tmp_path / "base.tif", model, area=PART)
+    fuse(wide, tmp_path / "base.tif", model, area=PART)
     np.testing.assert_array_equal(read(tmp_path / "out.tif"), read(tmp_path / "base.tif"))
     parameters, told = told_by(tmp_path / "out.tif")
     assert parameters["model_sha256"] == told["base_sha256"]
     assert (told["better"], told["steps"], parameters["seed"]) == (False, WARM_UP, 1)
     (said,) = (note for note in result.warnings if note.startswith("adaptation: "))
-    assert said.startswith("adaptation: too few places to tell (3 are needed): keep the base (")
+    assert said.startswith("adaptation: no better than the base: keep the base (")
     assert said.endswith(f"{model.name} fuses the scene as it is")
     assert any("m.safetensors is not written" in note for note in result.warnings)
     assert not any("--seed does nothing" in note for note in result.warnings)
@@ -186,6 +193,16 @@ def test_a_scene_that_teaches_nothing_is_fused_by_the_base(model: Path, tmp_path
     assert "32 x 32 MS pixels in common with PAN" in said
     fuse(pair, tmp_path / "base.tif", model)
     np.testing.assert_array_equal(read(tmp_path / "out.tif"), read(tmp_path / "base.tif"))
+    assert told_by(tmp_path / "out.tif")[1]["better"] is False
+
+
+def test_a_scene_that_cannot_tell_what_is_better_is_not_learnt_from(
+    narrow: Pair, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adaptation, "tune", None)
+    result = fuse(narrow, tmp_path / "out.tif", model, adapt=MINUTES)
+    (said,) = (note for note in result.warnings if note.startswith("adaptation: "))
+    assert "1 of the 3 places that tell what is better" in said
     assert told_by(tmp_path / "out.tif")[1]["better"] is False
 
 
@@ -253,7 +270,7 @@ def test_no_room_for_temporary_files_is_told_as_such(
 
 
 def test_an_interruption_leaves_nothing_behind(
-    narrow: Pair, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    wide: Pair, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stop(progress: Progress) -> None:
         if (progress.stage, progress.tiles) == ("adapt", 1):
@@ -263,7 +280,7 @@ def test_an_interruption_leaves_nothing_behind(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     out, kept = tmp_path / "out.tif", tmp_path / "m.safetensors"
     with pytest.raises(KeyboardInterrupt):
-        fuse(narrow, out, model, adapt=MINUTES, save_model=kept, progress=stop)
+        fuse(wide, out, model, adapt=MINUTES, save_model=kept, progress=stop)
     assert not list(tmp_path.iterdir())
 
 

@@ -98,7 +98,7 @@ def test_the_model_serves_fuse_and_tells_how_it_was_made(
     assert all(len(digest) == 64 for digest in scene["sha256"].values())
     assert scene["calibration"]["source"] == "sensor"
     assert facts["base"]["sha256"] == load(model).digest
-    assert facts["settings"]["seed"] == "0"
+    assert facts["settings"].items() >= {"seed": "0", "base": model.name}.items()
     assert facts["scores"][TUNED]["reduced"]["psnr"] == trained.protocols["reduced"][TUNED]["psnr"]
     assert facts["verdict"] == trained.verdict
     result = geosharp.fuse(
@@ -176,6 +176,7 @@ def test_one_can_start_from_nothing(pair: Pair, tmp_path: Path, monkeypatch: pyt
     assert result.facts["base"]["sha256"] is None
     assert list(result.protocols["reduced"])[:2] == [UNTRAINED, TUNED]
     assert "the base" not in result.verdict
+    assert any("not the shipped models" in note for note in result.notes)
 
 
 def test_scenes_of_several_ratios_and_bands_are_learnt_together_and_told(
@@ -370,9 +371,42 @@ def test_what_appears_meanwhile_is_not_replaced_unless_asked_to(
 def test_scenes_of_one_ground_are_told_and_hide_what_each_keeps_aside(
     pair: Pair, model: Path, tmp_path: Path
 ) -> None:
-    out = tmp_path / "m.safetensors"
-    result = geosharp.train([pair, pair], out, base=model, steps=1, device="cpu", keep=True)
+    out, other = tmp_path / "m.safetensors", make_pair(tmp_path, pan_shape=SHAPE, bands=3, seed=1)
+    result = geosharp.train([pair, other], out, base=model, steps=1, device="cpu", keep=True)
     assert any(note.startswith("2 scenes overlap") for note in result.notes)
+
+
+def test_a_scene_that_is_given_twice_counts_once(
+    pair: Pair, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its places would count double as evidence, and choose as well as judge."""
+    (tmp_path / "link").symlink_to(pair[0].parent)
+    again = [str(tmp_path / "link" / file.name) for file in pair]
+    out = tmp_path / "m.safetensors"
+    result = geosharp.train([pair, (again[0], again[1])], out, base=model, steps=1, device="cpu", keep=True)
+    assert len(result.facts["scenes"]) == 1
+    assert "2 scenes, 1 of them different: each is learnt from once" in result.notes
+
+
+def test_too_few_places_are_told_before_there_is_any_learning(
+    pair: Pair, model: Path, tmp_path: Path
+) -> None:
+    told: list[str] = []
+
+    def stop(_: tuning.TrainProgress) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        geosharp.train(
+            [pair],
+            tmp_path / "m.safetensors",
+            base=model,
+            steps=1,
+            device="cpu",
+            on_note=told.append,
+            progress=stop,
+        )
+    assert "1 of 4 places are kept aside: too few to tell what is better" in told[-1]
 
 
 def test_files_are_hashed_once(

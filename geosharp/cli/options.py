@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -261,16 +262,17 @@ def give_minutes(args: list[str]) -> list[str]:
     """The arguments with the default after each --adapt that no number follows."""
     given = []
     for argument, following in zip(args, [*args[1:], ""], strict=True):
-        bare = argument == "--adapt" and not _is_number(following)
+        bare = argument == "--adapt" and not _may_be_minutes(following)
         given.append(f"--adapt={DEFAULT_MINUTES:g}" if bare else argument)
     return given
 
 
-def _is_number(text: str) -> bool:
+def _may_be_minutes(text: str) -> bool:
+    """Whether what follows --adapt is its number, or one that is written wrongly, rather than a file."""
     try:
         float(text)
     except ValueError:
-        return False
+        return text[:1].isdigit() and not os.path.lexists(text)
     return True
 
 

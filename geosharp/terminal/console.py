@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -188,7 +189,9 @@ class Terminal:
         if p.look is not None:
             facts |= {name: getattr(p.look, name) for name in ("gain", "hqnr", "base_hqnr", "best")}
             text += f"; {_format_look(p.look)}"
-        self.say("progress", text, **facts)
+        # JSON knows no NaN, which is what a score is where nothing could be scored.
+        known = {name: value if math.isfinite(value) else None for name, value in facts.items()}
+        self.say("progress", text, **known)
 
     def _tell_json(self, p: Progress) -> None:
         self.say(
@@ -238,8 +241,8 @@ def _format_step(p: TrainProgress) -> str:
 
 def _format_look(look: Look) -> str:
     verdict = "taken" if look.best else "not taken"
-    hqnr = f"HQNR {look.hqnr:.4f} (base {look.base_hqnr:.4f})"
-    return f"places kept aside: {look.gain:+.2f} dB over the base, {hqnr}: {verdict}"
+    hqnr = f"HQNR {look.hqnr:.4f} (before {look.base_hqnr:.4f})"
+    return f"places kept aside: {look.gain:+.2f} dB, {hqnr}: {verdict}"
 
 
 def _plain_lines(put: Callable[[str], None]) -> ProgressCallback:

@@ -9,6 +9,7 @@ import numpy as np
 
 from geosharp.raster.grid import Rect
 from geosharp.raster.source import Mask
+from geosharp.tuning.verdict import FEWEST
 
 # MS pixels a side of what is scored of a place: a block of Q2n.
 CORE = 32
@@ -55,7 +56,8 @@ def choose_places(
         for col in range(cols)
     }
     shares = {at: share_valid(block) for at, block in blocks.items()}
-    held = next((found for phase in range(_SHARE) if (found := _pick(shares, seed + phase))), [])
+    # The first that are enough to tell what is better, else the most.
+    held = max((_pick(shares, seed + phase) for phase in range(_SHARE)), key=lambda at: min(len(at), FEWEST))
     held = held[:: -(-len(held) // most) or 1]
     kept = set(held)
     taught = [at for at, share in shares.items() if share >= SOME and at not in kept]

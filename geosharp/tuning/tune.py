@@ -1,9 +1,10 @@
 """The loop: learn, look at places kept aside, keep the best; from top to bottom.
 
 At each look the running mean of the weights is judged as `fuse` would use it. It is taken if it is closer to
-the truth at reduced resolution than the best so far, and no worse than the base at full resolution, beyond
-the noise of the scores. The base is the first candidate: where nothing beats it by more than the noise, it
-stays the better one. Places that choose are others than those that judge in the end, where there are enough.
+the truth at reduced resolution than the best so far, by what two decimals show, and no worse than the base at
+full resolution, beyond the noise of the scores. The base is the first candidate: where nothing beats it by
+more than the noise, it stays the better one. Places that choose are others than those that judge in the end,
+where there are enough.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from geosharp.tuning.learner import WARM_UP, Learner
 from geosharp.tuning.processes import Processes
 from geosharp.tuning.recipe import MOST_STEPS, Recipe
 from geosharp.tuning.store import Store
-from geosharp.tuning.verdict import closer, harms
+from geosharp.tuning.verdict import LEAST_GAIN, closer, harms
 
 # Steps by which an hour is told in steps, without the first, in which memory is found.
 _TIMED, _FIRST = 10, 2
@@ -98,6 +99,8 @@ def tune(
     run = _Run(grounds, base, recipe, device, store, processes, progress, tell)
     run.resume()
     try:
+        if run.due:
+            run.conclude()
         reading = Batches(grounds, recipe, processes, _count_readers(device, processes))
         with closing(reading.from_step(run.learner.step)) as batches:
             for batch in batches:
@@ -132,6 +135,7 @@ class _Run:
     looks: list[Look] = field(default_factory=list)
     steps: int | None = None
     seconds: float = 0.0
+    loss: float = math.nan
 
     def __post_init__(self) -> None:
         self.learner = Learner(self.base, self.recipe, self.device, self.processes)
@@ -152,39 +156,48 @@ class _Run:
         return self._looks_in_vain >= self.recipe.patience
 
     @property
+    def due(self) -> bool:
+        """Whether the weights are still to be looked at: Ctrl-C may come amid a look."""
+        step = self.learner.step
+        if self.steps is None or step == 0 or (self.looks and self.looks[-1].step == step):
+            return False
+        return step >= self.steps or step % self._look_every(self.steps) == 0
+
+    @property
     def _looks_in_vain(self) -> int:
         return next((at for at, look in enumerate(reversed(self.looks)) if look.best), len(self.looks))
 
     def learn(self, batch: Batch) -> None:
-        """One step, a look if it is time for one, and what follows from them."""
+        """One step, and what follows from it."""
         loss = self.learner.learn(batch, self.steps or MOST_STEPS)
         if loss is None:
             self.keep()
             raise InputError(
-                f"what was learnt from at step {self.learner.step}",
+                f"what was learnt from at step {self.learner.step + 1}",
                 "a loss that is no number",
                 "finite pixels and weights",
-                "take another --seed or --base, and look at the scenes (geosharp info)",
+                "look at the scenes (geosharp info), or take another --seed or --base, with another --out",
             )
+        self.loss = loss
         self.seconds += time.perf_counter() - self._began
         self._began = time.perf_counter()
         self._made += 1
         if self.steps is None:
             self._count_steps()
-        step = self.learner.step
-        look = None
-        if self.steps is not None and (step >= self.steps or step % self._look_every(self.steps) == 0):
-            look = self.look()
-            self.keep()
-        elif time.perf_counter() - self._kept > _KEEP_EVERY:
+        self.conclude()
+
+    def conclude(self) -> None:
+        """A look if one is due, and word of the step."""
+        look = self.look() if self.due else None
+        if look is not None or time.perf_counter() - self._kept > _KEEP_EVERY:
             self.keep()
         if self.progress is not None and self.processes.first:
-            self.progress(TrainProgress(step, self.steps or 0, self.seconds, loss, look))
+            self.progress(TrainProgress(self.learner.step, self.steps or 0, self.seconds, self.loss, look))
 
     def look(self) -> Look:
         """Judge the running mean; it becomes the best if it is."""
         scores = self._judge(self.learner.averaged())
-        best = not harms(scores, self._base_scores) and closer(scores, self._best_scores) > 0
+        best = not harms(scores, self._base_scores) and closer(scores, self._best_scores) > LEAST_GAIN
         if best:
             self._best_scores = scores
             self.best = {name: value.clone() for name, value in self.learner.running.items()}
@@ -194,14 +207,15 @@ class _Run:
         return look
 
     def keep(self) -> None:
-        """The state on disk, unless it is of two minds."""
-        if self.store is None or not self.processes.first or self.learner.moving:
+        """The state on disk, unless there is none yet, or it is of two minds."""
+        if self.store is None or not self.processes.first or self.learner.moving or self.learner.step == 0:
             return
         tensors = self.learner.tensors() | {f"best.{name}": value for name, value in self.best.items()}
         facts = {
             "step": self.learner.step,
             "steps": self.steps,
             "seconds": self.seconds,
+            "loss": self.loss,
             "best": self._best_scores,
             "looks": [vars(look) for look in self.looks],
         }
@@ -216,6 +230,7 @@ class _Run:
         self.learner.restore(stored.tensors, stored.facts["step"])
         self.best = {name: stored.tensors[f"best.{name}"].clone() for name in self.best}
         self.steps, self.seconds = stored.facts["steps"], stored.facts["seconds"]
+        self.loss = stored.facts["loss"]
         self.looks = [Look(**look) for look in stored.facts["looks"]]
         self._best_scores = stored.facts["best"]
 
@@ -259,6 +274,7 @@ class _Run:
         fitting = min((3600 * self.recipe.hours - self.seconds - looks) / each, MOST_STEPS)
         steps = min(self.learner.step + max(int(fitting), WARM_UP), MOST_STEPS)
         self.steps = int(self.processes.agree([steps], self.device)[0])
+        self.keep()  # Who goes on after a kill need not time them anew, which would give other weights.
         if self.tell is not None:
             minutes = (self.seconds + (self.steps - self.learner.step) * each + looks) / 60
             longer = ", longer than --hours: fewer teach nothing" if fitting < WARM_UP else ""

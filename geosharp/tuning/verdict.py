@@ -13,6 +13,8 @@ from geosharp.quality.scores import METRICS, compare
 _KEPT = (("full", "hqnr"), ("full", "d_lambda"))
 # Places without which nobody can say how far a gain is chance.
 FEWEST = 3
+# dB by which a look must be ahead of the best before it: less would be told as nothing.
+LEAST_GAIN = 0.005
 
 Means = Mapping[str, Mapping[str, float]]
 
@@ -34,8 +36,11 @@ def decide(
     pairs: PSNR of both at each place kept aside; taken: whether a look on the way found it better, too.
     """
     gains = tuple(gain for one, other in pairs if math.isfinite(gain := one - other))
-    better = taken and is_better(scores, rival, gains)
+    ahead = is_better(scores, rival, gains)
+    better = ahead and taken
     told = f"better than {name}: use it" if better else f"no better than {name}: keep {name}"
+    if ahead and not taken:
+        told = f"ahead of {name}, but no look on the way found it better than it began: keep {name}"
     if len(gains) < FEWEST:
         told = f"too few places to tell ({FEWEST} are needed): keep {name}"
     spread = f"{min(gains):+.2f} to {max(gains):+.2f} dB" if gains else "no gain known"

@@ -81,7 +81,7 @@ def test_scores_and_verdict_and_path_go_to_stdout_and_the_rest_to_stderr(
     (row,) = (line for line in lines if line.split()[:1] == [TUNED] and "31.50" in line)
     assert "31.50*" in row
     assert "a note" in done.stderr
-    look = "places kept aside: +0.25 dB over the base, HQNR 0.9100 (base 0.9000): taken"
+    look = "places kept aside: +0.25 dB, HQNR 0.9100 (before 0.9000): taken"
     assert f"step 15 of 30, loss 0.1234, 3 s left; {look}" in done.stderr.splitlines()
 
 

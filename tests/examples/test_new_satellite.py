@@ -83,8 +83,8 @@ def test_calibration_finds_what_the_text_says(walk: Walk) -> None:
 
 def test_the_killed_run_goes_on_with_step_2(walk: Walk) -> None:
     first = walk.block(f"-o {MODEL}")
-    assert "step 1 of 2" in walk.errors[first]
     assert not walk.outputs[first]
+    # The state of step 1 is on disk before its line is told, so that the kill may come between.
     assert re.findall(r"^step (\d) of 2", walk.errors[first + 1], re.M) == ["2"]
     assert not (walk.folder / f".{MODEL}.state").exists()
 

@@ -6,6 +6,7 @@ import pytest
 
 from geosharp.raster.grid import Rect
 from geosharp.tuning.places import CORE, Places, choose_places
+from geosharp.tuning.verdict import FEWEST
 
 GUARD = 5
 SIDE = CORE + 2 * GUARD
@@ -58,6 +59,13 @@ def test_no_more_are_kept_aside_than_asked_for_and_the_rest_is_learnt_from() -> 
 def test_seeds_keep_other_places_aside() -> None:
     kept = {choose(6, 6, seed=seed) for seed in range(5)}
     assert len(kept) == 5
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_scene_that_can_tell_what_is_better_does_whatever_the_seed(seed: int) -> None:
+    places = choose(3, 4, seed=seed)
+    assert isinstance(places, Places)
+    assert len(places.held) == FEWEST
 
 
 def test_four_blocks_are_enough_whatever_the_seed_and_fewer_are_not() -> None:

@@ -21,7 +21,7 @@ from geosharp.tuning.judge import Scores, judge, network_contestant
 from geosharp.tuning.learner import Learner
 from geosharp.tuning.recipe import MOST_STEPS, Recipe
 from geosharp.tuning.store import Store
-from geosharp.tuning.tune import TrainProgress, Tuned, tune
+from geosharp.tuning.tune import Look, TrainProgress, Tuned, tune
 from tests.hfreqdiff.made_model import make_network
 from tests.tuning.made_ground import TINY
 
@@ -183,6 +183,46 @@ def test_a_stop_amid_a_step_keeps_the_state_before(
     assert same(run(ground, store=store)[0], run(ground)[0])
 
 
+@pytest.mark.parametrize("step", [2, 4])
+def test_a_look_that_is_cut_short_is_made_by_who_goes_on(
+    ground: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    through, told = run(ground)
+    store = Store.beside(tmp_path / "m.safetensors", {})
+    look = module._Run.look
+
+    def stop(begun: module._Run) -> Look:
+        if begun.learner.step == step:
+            raise KeyboardInterrupt
+        return look(begun)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module._Run, "look", stop)
+        with pytest.raises(KeyboardInterrupt):
+            run(ground, store=store)
+    resumed, again = run(ground, store=store)
+    assert [(p.step, p.loss, p.look) for p in again] == [(p.step, p.loss, p.look) for p in told[step - 1 :]]
+    assert through.looks == resumed.looks
+    assert same(through, resumed)
+
+
+def test_what_two_decimals_do_not_show_is_not_taken(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    with judged(monkeypatch, [(30, 0.9), (30.004, 0.9), (30.008, 0.9)]):
+        tuned, _ = run(ground)
+    assert [look.best for look in tuned.looks] == [False, True]
+
+
+def test_a_run_that_has_learnt_nothing_leaves_no_state(
+    ground: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which would be in the way of the other seed or base that the message asks for."""
+    store = Store.beside(tmp_path / "m.safetensors", {})
+    monkeypatch.setattr(Learner, "learn", lambda *_: None)
+    with pytest.raises(InputError, match="at step 1: a loss that is no number"):
+        run(ground, store=store)
+    assert not store.path.exists()
+
+
 def test_hours_become_steps_once_these_are_timed(ground: Ground) -> None:
     tuned, told = run(ground, Recipe(hours=1e-5, batch=1, side=32, margin=4, checks=1))
     assert tuned.steps == told[-1].steps > 12
@@ -231,6 +271,25 @@ def test_steps_are_timed_anew_by_who_goes_on(
     assert counted[:-1] == [0] * 11
     # By this clock a step takes as many seconds as it looks at it, three: neither more nor fewer are timed.
     assert counted[-1] == pytest.approx(3600 / 3, rel=0.1)
+
+
+def test_steps_that_are_counted_outlive_a_kill(
+    ground: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Timed anew they would be others, and so would the weights."""
+    store = Store.beside(tmp_path / "m.safetensors", {})
+
+    def die(begun: module._Run) -> None:
+        if begun.steps is not None:
+            raise SystemExit
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module._Run, "conclude", die)
+        with pytest.raises(SystemExit):
+            tune([ground], make_network(), SHORT, CPU, store=store)
+    kept = store.read()
+    assert kept is not None
+    assert run(ground, SHORT, store)[0].steps == kept.facts["steps"]
 
 
 def test_looks_are_of_the_places_that_choose(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,4 +63,8 @@ def test_the_verdict_tells_what_it_is_of() -> None:
     )
     untaken = decide(scores(30.6), BASE, "glp", pairs, taken=False)
     assert not untaken.better
-    assert untaken.text.startswith("no better than glp: keep glp (+0.60 dB; on 3 places,")
+    assert untaken.text.startswith(
+        "ahead of glp, but no look on the way found it better than it began: keep glp (+0.60 dB; on 3 places,"
+    )
+    behind = decide(scores(29.9), BASE, "glp", pairs, taken=False)
+    assert behind.text.startswith("no better than glp: keep glp (-0.10 dB; on 3 places,")
