@@ -41,6 +41,7 @@ def test_sizes_are_read_with_their_unit(text: str | None, size: int | None) -> N
         ("pan ms --adapt 3 -o out", "pan ms --adapt 3 -o out"),
         ("pan ms --adapt=0.5 -o out", "pan ms --adapt=0.5 -o out"),
         ("pan ms --adapt -1", "pan ms --adapt -1"),
+        ("pan ms --adapt 2min", "pan ms --adapt 2min"),
         ("pan ms", "pan ms"),
     ],
 )

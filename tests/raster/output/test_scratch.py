@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -40,3 +44,27 @@ def test_a_place_that_cannot_be_used_is_told(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
     with pytest.raises(ResourceError, match=r"^the folder for temporary files: cannot be used: No such file"):
         scratch("room", "make some").__enter__()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="folders cannot be locked there")
+def test_what_a_kill_has_left_goes_with_the_next_run_and_what_lives_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    code = (
+        "import os, signal; from geosharp.raster.output.scratch import scratch\n"
+        "with scratch('', '') as folder:\n"
+        "    (folder.path / 'half').touch(); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", code], env={**os.environ, "TMPDIR": str(tmp_path)}, check=False)
+    (left,) = tmp_path.iterdir()
+    other = tmp_path / "geosharp-demo.txt"
+    other.touch()
+    with scratch("", "") as young:
+        assert left.exists()
+        for path in tmp_path.iterdir():
+            os.utime(path, (time.time() - 7200,) * 2)
+        with scratch("", ""):
+            assert not left.exists()
+            assert young.path.exists()
+            assert other.exists()
