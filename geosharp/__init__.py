@@ -14,7 +14,9 @@ from geosharp.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from geosharp.archive.batch import BatchResult, batch
+    from geosharp.arrays import fuse_arrays
     from geosharp.calibration import calibrate
+    from geosharp.checkup.check import Checkup, check
     from geosharp.cluster.connection import Cluster
     from geosharp.evaluation import Evaluation, evaluate
     from geosharp.fusion import FuseResult, fuse
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BatchResult",
     "Calibration",
+    "Checkup",
     "Cluster",
     "Diffusion",
     "Evaluation",
@@ -38,8 +41,10 @@ __all__ = [
     "__version__",
     "batch",
     "calibrate",
+    "check",
     "evaluate",
     "fuse",
+    "fuse_arrays",
     "load_calibration",
     "open_scene",
     "report",
@@ -49,6 +54,7 @@ __all__ = [
 _HOMES = {
     "BatchResult": "geosharp.archive.batch",
     "Calibration": "geosharp.padm.calibration",
+    "Checkup": "geosharp.checkup.check",
     "Cluster": "geosharp.cluster.connection",
     "Diffusion": "geosharp.hfreqdiff.settings",
     "Evaluation": "geosharp.evaluation",
@@ -58,8 +64,10 @@ _HOMES = {
     "TrainResult": "geosharp.training",
     "batch": "geosharp.archive.batch",
     "calibrate": "geosharp.calibration",
+    "check": "geosharp.checkup.check",
     "evaluate": "geosharp.evaluation",
     "fuse": "geosharp.fusion",
+    "fuse_arrays": "geosharp.arrays",
     "load_calibration": "geosharp.padm.calibration",
     "open_scene": "geosharp.raster.scene",
     "report": "geosharp.reporting",

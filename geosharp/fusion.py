@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from geosharp.calibration import WORDS, Learnt, Notes, check_choice, learn
+from geosharp.engine.cautions import RESERVE, tell_cautions
 from geosharp.engine.clock import ADAPT, CALIBRATE, WRITTEN, Clock, Profile, take_profile
 from geosharp.engine.journal import Form, Journal
 from geosharp.engine.lineage import hash_area, identify, tell_lineage
@@ -32,9 +33,6 @@ from geosharp.raster.source import FilePath
 if TYPE_CHECKING:
     from geosharp.cluster.connection import Cluster
     from geosharp.padm.calibration import Calibration
-
-# Of the result's size: what the disk must have left for it while a journal is kept.
-_RESERVE = 1.5
 
 
 @dataclass(frozen=True)
@@ -152,7 +150,7 @@ def fuse(
         inputs += [os.fspath(name) for name in (base, sensor) if name is not None]
     files.check(inputs)
     notes = Notes(on_note)
-    notes.add(*preliminary_notes(setup))
+    notes.add(*preliminary_notes(setup), *tell_cautions(setup, Path(out)))
     learnt: Learnt | None = None
     if METHODS[setup.method].calibrated:
         with clock.time(CALIBRATE):
@@ -196,7 +194,7 @@ def fuse(
     setup, identity = replace(setup, clock=clock), identify(lineage, scene)
     if cluster is None:
         tile_form = Form(len(scene.bands), setup.pixels.dtype, uncertainty is not None)
-        reserve = round(_RESERVE * content.raw_bytes)
+        reserve = round(RESERVE * content.raw_bytes)
         journal = Journal(output.path, identity, tile_form, resume=resume, reserve=reserve)
         with clock.time(WRITTEN), journal.told(notes.add):
             filled = write_fused(setup, output, notes.add, progress, beside, journal)

@@ -23,6 +23,7 @@ RANKS = {
     "errors": 0,
     "version": 0,
     "cluster": 1,
+    "finding": 1,
     "raster": 1,
     "imaging": 1,
     "padm": 2,
@@ -33,12 +34,16 @@ RANKS = {
     "tuning": 4,
     "adaptation": 5,  # of fusion's model to its scene
     "distribution": 5,  # of fusion's work over a cluster
+    "chunks": 6,  # of fusion's work over arrays
     "fusion": 6,
     "training": 6,
+    "arrays": 7,  # what fusion does to files, to arrays
     "evaluation": 7,  # scores what they make
     "provenance": 7,  # tells how they were made
     "preflight": 7,  # tells what the verbs would do
     "demo": 7,  # shows what they do
+    "checkup": 8,  # tells whether a pair is fit for them
+    "diagnosis": 8,  # tells whether they work here
     "reporting": 8,  # shows what evaluation scores
     "archive": 9,
     "terminal": 10,
@@ -75,7 +80,9 @@ OWN_SUBJECT = {
     "test_dockerfile",
     "test_examples",
     "test_experiments",
+    "test_faults",
     "test_messages",
+    "test_mutants",
     "test_new_satellite",
     "test_new_sensor",
     "test_packaging",

@@ -250,7 +250,7 @@ def test_two_at_once_are_one_too_many(tmp_path: Path, pair: tuple[Path, Path]) -
 def test_the_room_that_the_output_needs_is_left_to_it(
     tmp_path: Path, pair: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("geosharp.fusion._RESERVE", 1e12)
+    monkeypatch.setattr("geosharp.fusion.RESERVE", 1e12)
     stop(pair, tmp_path / "out.tif")
     monkeypatch.undo()
     assert not any("from an earlier run" in note for note in run(pair, tmp_path / "out.tif").warnings)

@@ -30,8 +30,29 @@ class Session:
     terminal: Terminal | None = None
 
 
+# The commands as the help lists them.
+_PANELS = {
+    "Make results": ("fuse", "batch", "demo"),
+    "Look before": ("check", "info", "calibrate"),
+    "Look after": ("report", "evaluate"),
+    "Teach": ("train",),
+    "What is there": ("models", "sensors", "doctor"),
+}
+
+
 class Commands(TyperGroup):
-    """Tells a GeosharpError in one line and exits with its code."""
+    """Tells a GeosharpError in one line and exits with its code; lists commands by what they are for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        listed = [name for names in _PANELS.values() for name in names]
+        return sorted(super().list_commands(ctx), key=listed.index)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        command: Any = super().get_command(ctx, cmd_name)
+        for panel, names in _PANELS.items():
+            if cmd_name in names:
+                command.rich_help_panel = panel
+        return command
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -72,6 +93,7 @@ def main_options(
 def main() -> None:
     """Entry point of the `geosharp` command."""
     _open_standard_streams()
+    sys.unraisablehook = _tell_ignored
     # Ends that schedulers and closed sessions send are Ctrl-C to us: temporaries go, old results stay.
     for name in ("SIGTERM", "SIGHUP"):
         # What nohup has made deaf stays so.
@@ -84,6 +106,12 @@ def main() -> None:
         sys.stderr.write(f"geosharp: {error}\n")
         _drop_stdout()
         sys.exit(1)
+
+
+def _tell_ignored(unraisable: sys.UnraisableHookArgs) -> None:
+    """Of a message of GDAL's that is not UTF-8 rasterio has a traceback printed, and goes on."""
+    if not issubclass(unraisable.exc_type, UnicodeDecodeError):
+        sys.__unraisablehook__(unraisable)
 
 
 def _open_standard_streams() -> None:

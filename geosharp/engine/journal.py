@@ -109,7 +109,9 @@ class Journal:
             self._thread.join()
         for file in (self._file, self._reader):
             if file is not None:
-                file.close()
+                # What a full disk did not take is missing there already, and told.
+                with contextlib.suppress(OSError):
+                    file.close()
         self._thread = self._file = self._reader = None
 
     @contextlib.contextmanager

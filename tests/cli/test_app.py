@@ -11,7 +11,9 @@ import rasterio
 from typer.testing import CliRunner, Result
 
 from geosharp.cli import app
+from geosharp.cli.app import _PANELS
 from geosharp.engine.methods import METHODS
+from tests.made import make_pair
 
 # A whole run in a process of its own, without a second for torch.
 BROVEY = ["fuse", "-o", "{out}", "--method", "brovey"]
@@ -91,3 +93,22 @@ def test_messages_that_nobody_hears_decide_nothing(
     assert done.stdout == ("" if where.startswith(">") else f"{out}\n")
     with rasterio.open(out) as fused:
         assert fused.read(1).max() == 255
+
+
+def test_a_message_of_gdals_that_is_not_utf_8_is_no_traceback(tmp_path: Path) -> None:
+    pan, ms = make_pair(tmp_path)
+    with rasterio.open(ms, "r+") as raster:
+        raster.update_tags(a="b")
+    ms.write_bytes(ms.read_bytes().replace(b"<GDALMetadata>", b"<G \xfeMetadata_>"))
+    command = [sys.executable, "-m", "geosharp", "info", str(pan), str(ms)]
+    done = subprocess.run(command, capture_output=True, check=False)
+    assert done.returncode == 0
+    assert b"UnicodeDecodeError" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_every_command_has_its_place_in_the_help() -> None:
+    shown = run("--help").stdout
+    at = [shown.index(f"│ {name} ") for names in _PANELS.values() for name in names]
+    assert at == sorted(at)
+    assert all(panel in shown for panel in _PANELS)

@@ -1,0 +1,1 @@
+"""Whether a pair is fit to fuse, told before any work: `check`."""
