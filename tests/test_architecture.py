@@ -87,9 +87,13 @@ OWN_SUBJECT = {
     "test_new_sensor",
     "test_packaging",
     "test_pairs",
+    "test_python_api",
+    "test_qgis",
+    "test_quickstart",
     "test_readme",
     "test_real_scenes",
     "test_slurm",
+    "test_tour",
     "test_train_resume",
 }
 

@@ -279,7 +279,7 @@ def test_a_damaged_journal_is_refused_or_does_no_harm(tmp_path: Path, pair: tupl
     for content in (b"", good[:10], good[:19], good[:100]):
         beside(out).write_bytes(content)
         assert run(pair, out, overwrite=True).path.read_bytes() == whole
-    for content in (b"geosharp journal 1\n[1]\n", os.urandom(5000)):
+    for content in (b"geosharp journal 2\n[1]\n", os.urandom(5000)):
         beside(out).write_bytes(content)
         with pytest.raises(OutputError, match="no journal of this version of geosharp, or a damaged one"):
             run(pair, out, overwrite=True)

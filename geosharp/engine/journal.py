@@ -35,10 +35,14 @@ from geosharp.raster.output.target import lock_file
 from geosharp.raster.source import Array
 
 SUFFIX = ".journal"
-_MAGIC = b"geosharp journal 1\n"
-# Of a record: the mark of its run, row and column of the tile, kind, and length and checksum of what follows.
-_HEAD = struct.Struct("<8sqqBQI")
+_MAGIC = b"geosharp journal 2\n"
+# Of a record: the mark of its run, row and column of the tile, kind, and the length of what follows; then the
+# checksum of all this.
+_ABOUT, _CHECKSUM = struct.Struct("<8sqqBQ"), struct.Struct("<I")
+_HEAD = _ABOUT.size + _CHECKSUM.size
 _SKIPPED, _FILLED = range(2)
+# Not through a link that someone has put there.
+_OPEN = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
 _LONGEST_LINE = 2**20
 # Seconds after which a run is worth keeping that nobody said would be resumed; and between syncs.
 _LATER, _SYNC_EVERY = 20.0, 10.0
@@ -147,11 +151,14 @@ class Journal:
             return None
         with contextlib.suppress(OSError, struct.error):
             self._reader.seek(place)
-            _, _, _, kind, length, checksum = _HEAD.unpack(self._reader.read(_HEAD.size))
-            if length != (self._form.size(tile) if kind == _FILLED else 0):
+            about = self._reader.read(_ABOUT.size)
+            (checksum,) = _CHECKSUM.unpack(self._reader.read(_CHECKSUM.size))
+            _, row, col, kind, length = _ABOUT.unpack(about)
+            wanted = self._form.size(tile) if kind == _FILLED else 0
+            if (row, col, length) != (tile.row, tile.col, wanted):
                 return None
             content = self._reader.read(length)
-            if len(content) == length and zlib.crc32(content) == checksum:
+            if len(content) == length and zlib.crc32(content, zlib.crc32(about)) == checksum:
                 return (self._unpack(tile, content) if kind == _FILLED else None,)
         return None
 
@@ -174,7 +181,7 @@ class Journal:
     def _open(self) -> IO[bytes]:
         """The file, made where there is none, locked."""
         try:
-            file = os.fdopen(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
+            file = os.fdopen(os.open(self.path, _OPEN, 0o666), "r+b")
         except OSError as error:
             found, remedy = f"cannot be opened ({error.strerror})", "check its permissions, or remove it"
             raise OutputError(self.path, found, "a journal that can be read and added to", remedy) from error
@@ -193,7 +200,7 @@ class Journal:
             # Its run was killed before it kept anything.
             return False
         told: dict[str, str] = {}
-        with contextlib.suppress(ValueError, TypeError, AttributeError):
+        with contextlib.suppress(ValueError, TypeError, AttributeError, RecursionError):
             if start.startswith(_MAGIC):
                 told = dict(json.loads(line[0]).items())
         if not told:
@@ -208,13 +215,13 @@ class Journal:
         """Where each tile's record begins; what comes after the last whole one is cut off."""
         assert self._file is not None
         size, place = os.fstat(self._file.fileno()).st_size, self._file.tell()
-        while place + _HEAD.size <= size:
+        while place + _HEAD <= size:
             self._file.seek(place)
-            mark, row, col, kind, length, _ = _HEAD.unpack(self._file.read(_HEAD.size))
-            if mark != self._mark or kind > _FILLED or length > size - place - _HEAD.size:
+            mark, row, col, kind, length = _ABOUT.unpack(self._file.read(_ABOUT.size))
+            if mark != self._mark or kind > _FILLED or length > size - place - _HEAD:
                 break
             yield (row, col), place
-            place += _HEAD.size + length
+            place += _HEAD + length
         self._file.truncate(place)
 
     def _unpack(self, tile: Rect, content: bytes) -> Fused:
@@ -250,14 +257,15 @@ class Journal:
             valid = np.ones(tile.shape, bool) if fused.valid is None else fused.valid
             spread = [] if fused.spread is None else [fused.spread]
             arrays = [np.ascontiguousarray(each) for each in (fused.data, valid, *spread)]
-        length, checksum = sum(each.nbytes for each in arrays), 0
+        length, kind = sum(each.nbytes for each in arrays), _FILLED if arrays else _SKIPPED
+        about = _ABOUT.pack(self._mark, tile.row, tile.col, kind, length)
+        checksum = zlib.crc32(about)
         for each in arrays:
             checksum = zlib.crc32(each.data, checksum)
         if shutil.disk_usage(self.path.parent).free < self._reserve + length:
             raise OSError(errno.ENOSPC, "the room that is left on the disk is the output's")
-        kind = _FILLED if arrays else _SKIPPED
         self._file.seek(0, os.SEEK_END)
-        self._file.write(_HEAD.pack(self._mark, tile.row, tile.col, kind, length, checksum))
+        self._file.write(about + _CHECKSUM.pack(checksum))
         for each in arrays:
             self._file.write(each.data)
         self._file.flush()

@@ -97,7 +97,7 @@ def check_same(told: Mapping[str, str], now: Mapping[str, str], path: Path, what
         return
     found = f"{what} of a run with other {', '.join(differing)} ({changes})"
     remedy = "take the files and settings of before, or leave --resume out to start anew"
-    if differing == ["tile"]:
+    if differing == ["tile"] and "tile" in told:
         remedy = f"pass --tile {told['tile']}, or leave --resume out to start anew"
     raise OutputError(path, found, "the same inputs, model and settings", remedy)
 

@@ -120,7 +120,7 @@ class Folder:
         found = [path for path in self.path.iterdir() if path.name != RUN]
         if found and resume:
             told: dict[str, str] = {}
-            with contextlib.suppress(ValueError, LookupError, TypeError, AttributeError):
+            with contextlib.suppress(ValueError, LookupError, TypeError, AttributeError, RecursionError):
                 told = dict(json.loads(file.read())["identity"].items())
             check_same(told, run["identity"], self.path, "parts")
         elif found:

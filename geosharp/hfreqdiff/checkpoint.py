@@ -24,6 +24,8 @@ _ENTRY = "geosharp"
 FORMAT = 1
 # PAN pixels an MS pixel that a network serves, least and most, where its header does not tell.
 RATIOS = (1.5, 6.5)
+# What is built to compare it with the file's weights is built in less than a second.
+_MOST_WIDTH, _MOST_BLOCKS = 1024, 64
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ def read_header(path: Path) -> Header:
         raise _refusal(path, "safetensors, but no model of geosharp")
     try:
         told = json.loads(metadata[_ENTRY])
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise _refusal(path, "a header that is not JSON") from error
     if not isinstance(told, dict) or not isinstance(told.get("format"), int):
         raise _refusal(path, "a header without a format")
@@ -126,16 +128,19 @@ def load(path: Path, device: torch.device | str = "cpu") -> Model:
         device = torch.device(device)
         if device.type == "cuda" and not torch.cuda.is_available():
             raise ResourceError(device, "no such device", "a GPU that PyTorch can use", "choose --device cpu")
+        with torch.device("meta"):
+            network = HFreqdiff(header.architecture)
+        wanted = {name: list(value.shape) for name, value in network.state_dict().items()}
         with safe_open(path, "pt") as file:
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  no dict
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            names = file.keys()
+            # Before any is read: there is no telling how large others are.
+            if {name: file.get_slice(name).get_shape() for name in names} != wanted:
+                raise _refusal(path, "other weights than its header announces")
+            state = {name: file.get_tensor(name) for name in names}
+        with path.open("rb") as content:
+            digest = hashlib.file_digest(content, "sha256").hexdigest()
     except (OSError, SafetensorError) as error:
         raise _unreadable(path, error) from error
-    with torch.device("meta"):
-        network = HFreqdiff(header.architecture)
-    wanted = {name: value.shape for name, value in network.state_dict().items()}
-    if {name: value.shape for name, value in state.items()} != wanted:
-        raise _refusal(path, "other weights than its header announces")
     if not all(value.dtype == torch.float32 and value.isfinite().all() for value in state.values()):
         raise _refusal(path, "weights that are not finite float32 numbers")
     network = HFreqdiff(header.architecture)
@@ -153,7 +158,8 @@ def _architecture(path: Path, told: Any) -> Architecture:
     for name, hint in hints.items():
         choices = typing.get_args(hint)
         fits = told[name] in choices if choices else type(told[name]) is hint
-        if not fits or (hint is int and not 0 < told[name] <= 1024):
+        most = _MOST_BLOCKS if name.endswith("_blocks") else _MOST_WIDTH
+        if not fits or (hint is int and not 0 < told[name] <= most):
             raise _refusal(path, f"an architecture with {told[name]!r:.40} as {name}")
     return Architecture(**told)
 

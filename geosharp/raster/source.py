@@ -18,6 +18,7 @@ from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 
 from geosharp.errors import InputError
+from geosharp.raster.bounds import check_bounds
 from geosharp.raster.grid import Grid, Rect
 from geosharp.raster.opening import (
     Texts,
@@ -188,6 +189,7 @@ def describe(name: str | os.PathLike[str], role: str) -> Source:
     check_exists(name, role)
     check_proj()
     with opened(name) as raster:
+        check_bounds(raster, name, role)
         return _describe(raster, name, role)
 
 
@@ -245,7 +247,7 @@ def _describe(raster: Any, name: str, role: str) -> Source:
         dtype=dtype,
         nodata=nodata,
         masking=_masking(raster, bands[0], alpha, nodata),
-        bits=int(bits) if bits.isdecimal() and "float" not in dtype else None,
+        bits=_possible_bits(bits, dtype),
         labels=tuple(labels[i] for i in at),
         interps=tuple(raster.colorinterp[i].name for i in at),
         scales=tuple(float(raster.scales[i]) for i in at),
@@ -261,6 +263,12 @@ def _describe(raster: Any, name: str, role: str) -> Source:
         notes=tuple(notes),
         alpha=max(alpha, default=0),
     )
+
+
+def _possible_bits(told: str, dtype: str) -> int | None:
+    """NBITS as it is told, where pixels of `dtype` can be of so many."""
+    whole = told.isdecimal() and len(told) <= 2 and "float" not in dtype
+    return int(told) if whole and 1 <= int(told) <= 8 * np.dtype(dtype).itemsize else None
 
 
 def _check_bands(raster: Any, bands: tuple[int, ...], name: str, role: str) -> None:

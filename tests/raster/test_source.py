@@ -475,7 +475,16 @@ def test_a_container_is_refused_with_what_is_in_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("told", "ours", "bits"),
-    [("11", True, 11), ("11", False, None), ("eleven", True, None), ("", True, None)],
+    [
+        ("11", True, 11),
+        ("11", False, None),
+        ("eleven", True, None),
+        ("", True, None),
+        ("0", True, None),
+        ("17", True, None),
+        ("4294967295", True, None),
+        ("9" * 5000, True, None),
+    ],
 )
 def test_a_tag_tells_the_bits_of_our_results(tmp_path: Path, told: str, ours: bool, bits: int | None) -> None:
     path = write_raster(tmp_path / "ms.tif", np.ones((1, 8, 8), np.uint16))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import rasterio
+from rasterio._err import CPLE_BaseError
 from rasterio.errors import DriverRegistrationError, RasterioError
 from rasterio.io import MemoryFile
 
@@ -34,7 +35,7 @@ def encode_webp(image: np.ndarray, quality: int) -> bytes:
             ) as raster:
                 raster.write(color)
             encoded: bytes = memory.read()
-    except (DriverRegistrationError, RasterioError) as error:
+    except (DriverRegistrationError, RasterioError, CPLE_BaseError) as error:
         found = f"cannot encode a WebP picture ({error})"
-        raise ResourceError("GDAL", found, "a build with its WEBP driver", "Use rasterio's wheel") from error
+        raise ResourceError("GDAL", found, "a build with its WEBP driver", "use rasterio's wheel") from error
     return encoded

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import rasterio
+from rasterio._err import CPLE_BaseError
 from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 
@@ -39,7 +40,7 @@ def write_preview(
         with quietly(), rasterio.open(source_path) as source:
             shown = _choose_bands(source, bands)
             image, valid = _read_small(source, shown, size)
-    except RasterioError as error:
+    except (RasterioError, CPLE_BaseError) as error:
         found = f"cannot be read ({error})"
         raise InputError(source_path, found, "a raster that GDAL reads", "check the file") from error
     picture = np.stack([_stretch(band, valid) for band in image])
@@ -79,7 +80,7 @@ def write_png(
         if not intact:
             raise OSError("the file does not hold what was written")
         temporary.promote(overwrite=overwrite)
-    except (RasterioError, OSError) as error:
+    except (RasterioError, CPLE_BaseError, OSError) as error:
         found = f"cannot be written: {error}"
         needed = f"up to {image.nbytes / 1e6:.1f} MB of free space"
         raise OutputError(path, found, needed, "free some space or write to another disk") from error

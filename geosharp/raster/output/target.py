@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import secrets
 import shlex
 import sys
 import time
@@ -61,7 +60,7 @@ def check_target(
     if target.exists() and not overwrite:
         found = "exists already" if target == path else f"leads to {target}, which exists already"
         raise OutputError(path, found, "a new file", "choose another name, or pass --overwrite")
-    Temporary(path).discard()
+    Temporary(path, trial=True).discard()
 
 
 def follow_link(path: Path) -> Path:
@@ -121,20 +120,31 @@ class Temporary:
     Beside and in place of what a link leads to: the link stays, and the result lies on its target's
     disk. It is created with the permissions of any new file. Whatever else starts with its name (GDAL's
     sidecars and scratch files) goes when it goes; and it goes with this object or with the process at the
-    latest, also where Ctrl-C came while it was being made, handed over or removed.
+    latest, also where Ctrl-C came while it was being made, handed over or removed. trial: nothing will be
+    written into it.
     """
 
-    def __init__(self, target: Path) -> None:
+    def __init__(self, target: Path, *, trial: bool = False) -> None:
         self._named = target
         self.target = follow_link(target)
         self._descriptor = -1
         while self._descriptor < 0:
-            self.path = _hidden_name(self.target)
+            self.path = _hidden_name(self.target, "trial" if trial else "part")
             self._at_the_latest = weakref.finalize(self, _remove_family, self.path)
             try:
                 self._descriptor = _create_locked(self.path, self.target)
             except FileExistsError:
                 self._at_the_latest.detach()  # it is another run's
+
+    def check_alone(self) -> None:
+        """Refuse where a run that came before is writing the same target."""
+        others: list[Path] = []
+        with contextlib.suppress(OSError):  # a folder that may be written to need not be readable
+            others = _temporaries(self.target, "part")
+        for other in others:
+            if other < self.path and _is_living(other):
+                raise OutputError(self._named, "is being written by another run", "one run at a time",
+                                  "wait for it, or choose another name")  # fmt: skip
 
     def promote(self, *, overwrite: bool) -> None:
         """Flush to the disk and rename over the target; what lay beside an older target goes too."""
@@ -167,17 +177,22 @@ class Temporary:
 
 def delete_stale(target: Path) -> None:
     """Remove temporaries of this target whose writers are gone; those of living writers stay."""
-    pattern = re.compile(re.escape(f".{target.name}.") + r"[0-9a-f]{8}\.part")
-    stems = {match[0] for file in target.parent.iterdir() if (match := pattern.match(file.name))}
-    for stem in sorted(stems):
-        path = target.with_name(stem + target.suffix)
+    for path in _temporaries(target, "part|trial"):
         if not path.exists() or _is_abandoned(path):
             for file in _family(path):
                 file.unlink(missing_ok=True)
 
 
-def _hidden_name(target: Path) -> Path:
-    return target.with_name(f".{target.name}.{secrets.token_hex(4)}.part{target.suffix}")
+def _hidden_name(target: Path, kind: str) -> Path:
+    """One that sorts by when it was chosen."""
+    return target.with_name(f".{target.name}.{time.time_ns():016x}.{kind}{target.suffix}")
+
+
+def _temporaries(target: Path, kinds: str) -> list[Path]:
+    """The temporaries of this target, whosoever they are; of some there is only what was made beside."""
+    pattern = re.compile(re.escape(f".{target.name}.") + rf"[0-9a-f]{{8,16}}\.(?:{kinds})")
+    stems = {match[0] for file in target.parent.iterdir() if (match := pattern.match(file.name))}
+    return [target.with_name(stem + target.suffix) for stem in sorted(stems)]
 
 
 def _create_locked(path: Path, target: Path) -> int:
@@ -190,11 +205,14 @@ def _create_locked(path: Path, target: Path) -> int:
         found = f"its folder {target.parent} takes no new file ({error.strerror})"
         needed = "a folder that you may write to"
         raise OutputError(target, found, needed, "choose another folder, or a shorter name") from error
-    lock_file(descriptor)
-    # Another run may have taken the file for a stale one between its creation and the lock.
-    if path.exists() and os.path.samestat(path.stat(), os.fstat(descriptor)):
+    # Another run may have looked at the file, or taken it for a stale one, before it was locked.
+    locked = lock_file(descriptor) is not False
+    there = path.exists() and os.path.samestat(path.stat(), os.fstat(descriptor))
+    if locked and there:
         return descriptor
     os.close(descriptor)
+    if there:
+        path.unlink(missing_ok=True)
     raise FileExistsError(path)
 
 
@@ -209,6 +227,18 @@ def lock_file(descriptor: int) -> bool | None:
     except OSError:
         return None
     return True
+
+
+def _is_living(path: Path) -> bool:
+    """Whether its writer is known to run; not where files cannot be locked."""
+    try:
+        descriptor = os.open(path, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        return lock_file(descriptor) is False
+    finally:
+        os.close(descriptor)
 
 
 def _is_abandoned(path: Path) -> bool:

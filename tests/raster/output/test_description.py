@@ -74,6 +74,16 @@ def test_control_points_stand_in_for_a_transform(tmp_path: Path, kind: str) -> N
     assert [(p.row, p.col, p.x, p.y) for p in found] == [(p.row, p.col, p.x, p.y) for p in points]
 
 
+def test_control_points_of_no_crs_are_kept(tmp_path: Path) -> None:
+    points = [GroundControlPoint(r, c, 10.0 + c, 50.0 - r, 0.0) for r, c in ((0, 0), (0, 60), (60, 0))]
+    content = make_content((60, 60), grid=Grid((60, 60), None, None), gcps=(points, None))
+    save(tmp_path / "out.tif", content)
+    with rasterio.open(tmp_path / "out.tif") as raster:
+        found, crs = raster.gcps
+    assert crs is None
+    assert [(p.row, p.col, p.x, p.y) for p in found] == [(p.row, p.col, p.x, p.y) for p in points]
+
+
 @pytest.mark.parametrize("cog", [False, True])
 def test_fewer_bits_are_told_of_each_band_and_any_reader_reads_them(tmp_path: Path, cog: bool) -> None:
     bands = (BandInfo("a", tags={"k": "v"}), BandInfo("b"))

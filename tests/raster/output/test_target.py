@@ -130,8 +130,10 @@ def test_stale_temporaries_go_and_live_ones_stay(tmp_path: Path) -> None:
     others = [".other.tif.0123abcd.part.tif", ".out.tif.notours"]
     for name in stale + others:
         (tmp_path / name).touch()
-    live = Temporary(path)
-    save(path, make_content((60, 60)))
+    content = make_content((60, 60))
+    with SceneWriter(path, content, OutputFormat()) as writer:
+        live = Temporary(path)
+        writer.write(content.grid.rect, *make_image(content))
     assert set(list_names(tmp_path)) == {"out.tif", live.path.name, *others}
     live.discard()
     assert set(list_names(tmp_path)) == {"out.tif", *others}
@@ -201,3 +203,46 @@ def test_an_interrupt_at_any_line_of_the_check_leaves_nothing(tmp_path: Path) ->
             gc.collect()
         assert list(tmp_path.iterdir()) == [], f"at line {lines}"
     assert lines > 50
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_of_two_runs_that_write_one_file_the_first_goes_on(tmp_path: Path, overwrite: bool) -> None:
+    path, content = tmp_path / "out.tif", make_content((60, 60))
+    with SceneWriter(path, content, OutputFormat(), overwrite=overwrite) as first:
+        second = SceneWriter(path, content, OutputFormat(), overwrite=overwrite)
+        with pytest.raises(OutputError, match="written by another run"), second:
+            pass
+        first.write(content.grid.rect, *make_image(content))
+    assert list_names(tmp_path) == ["out.tif"]
+
+
+def test_of_two_runs_that_begin_at_once_one_goes_on(tmp_path: Path) -> None:
+    first, second = Temporary(tmp_path / "out.tif"), Temporary(tmp_path / "out.tif")
+    first.check_alone()
+    with pytest.raises(OutputError, match="written by another run"):
+        second.check_alone()
+    first.discard()
+    second.check_alone()
+    second.discard()
+
+
+def test_a_look_at_the_path_and_a_dead_run_stop_nobody(tmp_path: Path) -> None:
+    path = tmp_path / "out.tif"
+    trial, mine = Temporary(path, trial=True), Temporary(path)
+    (tmp_path / ".out.tif.00000000.part.tif").write_bytes(b"of a run that was killed")
+    mine.check_alone()
+    trial.discard()
+    mine.discard()
+
+
+def test_a_new_file_that_another_run_holds_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever looks whether it is stale locks it for a moment."""
+    real, answers = target_module.lock_file, [False]
+    monkeypatch.setattr(
+        target_module, "lock_file", lambda descriptor: answers.pop() if answers else real(descriptor)
+    )
+    mine = Temporary(tmp_path / "out.tif")
+    assert list_names(tmp_path) == [mine.path.name]
+    mine.discard()
