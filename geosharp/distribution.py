@@ -20,7 +20,7 @@ from geosharp.cluster.connection import Cluster
 from geosharp.cluster.tasks import Lost, run_tasks
 from geosharp.engine.lineage import find_differences, identify_place
 from geosharp.engine.methods import METHODS, Tell
-from geosharp.engine.parts import RUN, Folder, PartsJob, cut
+from geosharp.engine.parts import IDENTITY, RUN, Folder, PartsJob, cut
 from geosharp.engine.preparation import adopt, prepare
 from geosharp.engine.setup import Setup
 from geosharp.engine.stream import Job, Progress, ProgressCallback
@@ -33,6 +33,7 @@ from geosharp.raster.content import fused_content, spread_content
 from geosharp.raster.grid import Rect
 from geosharp.raster.output import OutputFormat, SceneWriter
 from geosharp.raster.output.mosaic import write_mosaic
+from geosharp.raster.output.target import await_others
 from geosharp.raster.output.text import write_bytes
 
 # Arguments of `fuse` that may name files.
@@ -65,7 +66,7 @@ def fuse_in_parts(
     """As `write_fused`, with the tiles made by the cluster's workers. Parts that an earlier run has left are
     taken over with `resume`. The number of tiles that held valid pixels."""
     plan, content = setup.plan, output.content
-    folder = Folder.beside(output.path, plan)
+    folder = Folder.beside(output.path, plan, asked.identity)
     orders = _order(setup, asked, folder, masked=content.masked)
     with folder.kept(orders, resume=resume, tell=tell):
         if asked.model is not None:
@@ -94,7 +95,6 @@ def _order(setup: Setup, asked: Asked, folder: Folder, *, masked: bool) -> dict[
         arguments["diffusion"] = asdict(reach_model(settings) if asked.model is None else adapted)
     degradation = setup.degradation
     return {
-        "identity": dict(asked.identity),
         "arguments": arguments,
         "degradation": None if degradation is None else asdict(degradation),
         "same": _tell_same(setup),
@@ -141,7 +141,7 @@ def _make_parts(
     if finished:
         tell(f"{len(finished)} of {len(bands)} parts were there from an earlier run")
     lacking = [band for band in bands if band not in finished]
-    for band, made in run_tasks(cluster, partial(make_part, str(folder.path.resolve())), lacking, tell):
+    for band, made in run_tasks(cluster, partial(make_part, str(folder.path.absolute())), lacking, tell):
         if isinstance(made, Lost):
             found, remedy = "each worker that made them died", "give --max-memory or a smaller --tile"
             raise ResourceError(f"rows {band.row} to {band.stop_row}", found, "memory enough", remedy)
@@ -161,10 +161,13 @@ def make_part(folder: str, band: Rect, threads: int) -> int:
         found = f"is not seen by the worker on {socket.gethostname()} ({error.strerror})"
         remedy = "write to such a disk, and have the inputs there"
         raise InputError(folder, found, "a folder on a disk that all computers share", remedy) from error
-    setup, job, masked = _open(text, threads)
+    place = Folder(Path(folder), (band.row, band.col), json.loads(text)[IDENTITY])
+    return await_others(partial(_write_part, place, band, *_open(text, threads)))
+
+
+def _write_part(place: Folder, band: Rect, setup: Setup, job: Job, masked: bool) -> int:
     area = replace(setup.plan.area, rect=band)
     part = replace(setup, plan=replace(setup.plan, area=area))
-    place = Folder(Path(folder), (band.row, band.col))
     content = replace(fused_content(setup.scene, area, setup.pixels, {}), masked=masked)
     output = SceneWriter(place.name(band), content, _PART_FORM, overwrite=True)
     beside = None

@@ -42,5 +42,9 @@ class OutputError(GeosharpError):
     """The result cannot be written where it was asked for."""
 
 
+class BusyError(OutputError):
+    """Another run is writing there: what is refused now may be done once that has ended."""
+
+
 class ResourceError(GeosharpError):
     """The machine has too little of something: memory, disk, a device."""

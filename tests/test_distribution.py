@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
+import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,11 +17,14 @@ import rasterio
 from rasterio.windows import Window
 
 from geosharp import Cluster, Diffusion, distribution
+from geosharp.cluster import connection
 from geosharp.cluster.tasks import Lost
 from geosharp.engine import parts
 from geosharp.engine.parts import RUN
 from geosharp.errors import InputError, OutputError, PairError, ResourceError, UsageError
 from geosharp.fusion import FuseResult
+from geosharp.raster.output import target
+from geosharp.raster.output.target import Temporary
 from tests.cluster.local import address, workers
 from tests.hfreqdiff.made_model import make_model
 from tests.made import make_pair
@@ -208,3 +214,60 @@ def test_files_are_named_from_the_root_and_words_stay(
         "method": "glp",
         "area": [0, 1, 2, 3],
     }
+
+
+def test_without_a_part_nothing_stays(
+    tmp_path: Path, pair: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "_ANSWER_S", 0.5)
+    heard: list[str] = []
+    with pytest.raises(ResourceError, match="no scheduler answers"):
+        run(pair, tmp_path / "out.tif", cluster=Cluster("tcp://127.0.0.1:1"), on_note=heard.append)
+    assert (heard, list(tmp_path.iterdir())) == ([], [])
+
+
+def test_a_part_that_another_worker_still_makes_is_waited_for(
+    tmp_path: Path, pair: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, held = distribution.make_part, list[int]()
+
+    def make(folder: str, band: Any, threads: int) -> int:
+        place = parts.Folder(Path(folder), (0, 0), json.loads((Path(folder) / RUN).read_text())["identity"])
+        other = Temporary(place.name(band))
+        timer = threading.Timer(0.2, other.discard)
+        timer.start()
+        held.append(band.row)
+        return real(folder, band, threads)
+
+    def run_here(cluster: Cluster, function: Any, bands: Any, tell: Any) -> Any:
+        for band in bands:
+            yield band, function(band, 1)
+
+    monkeypatch.setattr(target, "_LOOK_S", 0.05)
+    monkeypatch.setattr(distribution, "make_part", make)
+    monkeypatch.setattr(distribution, "run_tasks", run_here)
+    run(pair, tmp_path / "out.tif", cluster=Cluster(kind="local"))
+    assert held == [0, 64, 128, 192]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"identity": {}}', '{"identity": 5}'])
+def test_parts_of_an_unknown_run_are_refused(
+    tmp_path: Path, pair: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    stop_after(monkeypatch, 1)
+    with pytest.raises(KeyboardInterrupt):
+        run(pair, tmp_path / "out.tif", cluster=Cluster(kind="local"))
+    (tmp_path / ".out.tif.parts" / RUN).write_text(text)
+    with pytest.raises(OutputError, match=r"parts of which run.json tells nothing"):
+        run(pair, tmp_path / "out.tif", cluster=Cluster(kind="local"), resume=True)
+
+
+def test_a_full_disk_is_told(
+    tmp_path: Path, pair: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OutputError, match=r"parts: cannot be used \(No space left on device\)"):
+        run(pair, tmp_path / "out.tif", cluster=Cluster(kind="local"))

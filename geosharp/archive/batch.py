@@ -77,7 +77,8 @@ def batch(
     tell pairs; or a CSV or Parquet file with columns pan and ms, and where wanted out and options (of one
     scene); or STAC items as JSON, a file or an http(s) address. Results that are there are skipped, unless
     `overwrite`; what failed before is tried again with `retry_failed`; what was interrupted goes on where it
-    was. workers: processes side by side, which share cores and memory; cluster: whose workers do it instead.
+    was. workers: processes side by side, which share cores and memory (a script that asks for them needs
+    `if __name__ == "__main__":`); cluster: whose workers do it instead.
     options: arguments of `fuse`, for all scenes; calibration may be "per-sensor". scores: whether to score
     results at full resolution. stac: whether to write a STAC item beside each, and items.json of all. Raises
     a GeosharpError where nothing can be begun; what goes wrong with one scene is in its row.
@@ -101,6 +102,9 @@ def batch(
         if on_row is not None:
             on_row(row, next(count), len(rows))
 
+    if failed := sum(row.state == FAILED for row in settled.values()):
+        known = f"{failed} of {len(rows)}"
+        notes.add(f"failed before, and not tried again without --retry-failed: {known}")
     for row in settled.values():
         tell(row)
     waiting = [row for row in planned.rows if row.out not in settled]
@@ -116,6 +120,9 @@ def batch(
         for row in run(jobs, workers, cluster, notes.add):
             ledger.add(row)
             tell(row)
+    except BaseException:
+        notes.add("what is finished stays: the same command goes on with the rest")
+        raise
     finally:
         if stac:
             notes.add(*_complete(folder, rows.values(), planned.origins))

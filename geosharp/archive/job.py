@@ -7,13 +7,15 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from geosharp.archive.items import Origin, write_item
-from geosharp.archive.ledger import DONE, FAILED, Row
-from geosharp.errors import GeosharpError
+from geosharp.archive.ledger import DONE, FAILED, SKIPPED, Row
+from geosharp.errors import GeosharpError, OutputError
 from geosharp.evaluation import evaluate
 from geosharp.fusion import FuseResult, fuse
+from geosharp.raster.output.target import await_others
 
 # Arguments of `fuse` that decide what a result is held against.
 _SCORED = ("bands", "sensor", "align", "threads")
@@ -38,9 +40,13 @@ def do(job: Job) -> Row:
     start = time.perf_counter()
     row = replace(job.row, started=datetime.now(UTC).isoformat(timespec="seconds"))
     try:
-        result = fuse(row.pan, _ms(row), row.out, overwrite=job.overwrite, resume=True, **job.options)
+        result = await_others(
+            lambda: fuse(row.pan, _ms(row), row.out, overwrite=job.overwrite, resume=True, **job.options)
+        )
     except GeosharpError as error:
-        row = replace(row, state=FAILED, error=str(error))
+        # Another run may have been faster.
+        there = isinstance(error, OutputError) and Path(row.out).exists() and not job.overwrite
+        row = replace(row, state=SKIPPED) if there else replace(row, state=FAILED, error=str(error))
     except MemoryError:
         row = replace(row, state=FAILED, error="memory: none left; give --max-memory or fewer --workers")
     except Exception as error:

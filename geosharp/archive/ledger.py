@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from geosharp.errors import InputError, OutputError
+from geosharp.raster.output.target import lock_file
 
 NAME = "batch.jsonl"
 DONE, FAILED, SKIPPED = "done", "failed", "skipped"
+_LOOK_S = 0.01
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,10 @@ class Ledger:
         """On the disk when this returns."""
         line = (json.dumps(asdict(row)) + "\n").encode()
         try:
-            with self.path.open("r+b" if self.path.exists() else "w+b") as file:
+            with self.path.open("a+b") as file:
+                # Another batch may add to it, too.
+                while lock_file(file.fileno()) is False:
+                    time.sleep(_LOOK_S)
                 # What a kill has cut off is no line, and is not to spoil the next.
                 _cut_torn_line(file)
                 file.write(line)

@@ -38,6 +38,7 @@ def check_shared(options: Mapping[str, Any]) -> None:
     if options.get("calibration") == PER_SENSOR and method in METHODS and not METHODS[method].calibrated:
         remedy = f"leave --calibration out: {method} takes none"
         raise UsageError("--calibration", f"{PER_SENSOR} for {method}", "a method that is calibrated", remedy)
+    _check(options)
 
 
 def merge_options(shared: Mapping[str, Any], scene: Listed) -> dict[str, Any]:

@@ -146,6 +146,9 @@ def batch_command(
         "max_memory": read_bytes("--max-memory", max_memory),
     }
     options = {name: value for name, value in given.items() if value is not None}
+    # A scheduler that runs has its own workers.
+    asked = None if dask_cluster is None and (dask is None or workers == 1) else workers
+    cluster = read_cluster(dask, dask_cluster, asked)
     listing = list_sources(pair_up(scenes))
     if dry_run:
         for note in listing.notes:
@@ -156,7 +159,7 @@ def batch_command(
         listing,
         out,
         workers=workers,
-        cluster=read_cluster(dask, dask_cluster, None if dask_cluster is None else workers),
+        cluster=cluster,
         retry_failed=retry_failed,
         overwrite=overwrite,
         scores=scores,

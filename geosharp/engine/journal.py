@@ -29,7 +29,7 @@ import numpy as np
 from geosharp.engine.lineage import check_same
 from geosharp.engine.plan import WAITING
 from geosharp.engine.stream import Fused
-from geosharp.errors import OutputError
+from geosharp.errors import BusyError, OutputError
 from geosharp.raster.grid import Rect
 from geosharp.raster.output.target import lock_file
 from geosharp.raster.source import Array
@@ -188,7 +188,7 @@ class Journal:
         if lock_file(file.fileno()) is False:
             file.close()
             found = f"is in use: another run is writing {self._out}"
-            raise OutputError(self.path, found, "one run at a time", "wait for it, or choose another --out")
+            raise BusyError(self.path, found, "one run at a time", "wait for it, or choose another --out")
         return file
 
     def _check_identity(self) -> bool:

@@ -7,24 +7,26 @@ appears when it is complete; one made twice is the same twice.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 
 from geosharp.engine.lineage import check_same
 from geosharp.engine.plan import Plan
 from geosharp.engine.stream import Fused
-from geosharp.errors import OutputError
+from geosharp.errors import BusyError, OutputError
 from geosharp.raster.grid import Rect
 from geosharp.raster.output.mosaic import MosaicReader, Piece
 from geosharp.raster.output.target import lock_file
 from geosharp.raster.output.text import JSON_SUFFIXES, write_text
 
-RUN = "run.json"
+RUN, IDENTITY = "run.json", "identity"
 # A part has at least so many PAN pixels, and whole rows of tiles.
 _LEAST = 2**24
 
@@ -43,14 +45,23 @@ def cut(plan: Plan) -> list[Rect]:
 
 @dataclass(frozen=True)
 class Folder:
-    """Where the parts of an output are. corner: PAN's row and column of the output's first pixel."""
+    """Where the parts of an output are. corner: PAN's row and column of the output's first pixel; identity:
+    what decides the pixels, as text by name."""
 
     path: Path
     corner: tuple[int, int]
+    identity: Mapping[str, str]
 
     @classmethod
-    def beside(cls, out: Path, plan: Plan) -> Folder:
-        return cls(out.with_name(f".{out.name}.parts"), (plan.area.rect.row, plan.area.rect.col))
+    def beside(cls, out: Path, plan: Plan, identity: Mapping[str, str]) -> Folder:
+        corner = plan.area.rect.row, plan.area.rect.col
+        return cls(out.with_name(f".{out.name}.parts"), corner, identity)
+
+    @cached_property
+    def mark(self) -> str:
+        """Of the run in the names of its parts: what a worker goes on to make for a run that has ended is
+        none of the next one's."""
+        return hashlib.sha256(json.dumps(dict(self.identity), sort_keys=True).encode()).hexdigest()[:12]
 
     def name(self, band: Rect) -> Path:
         """Of the file of a band of PAN pixels."""
@@ -82,57 +93,83 @@ class Folder:
         return found
 
     def _name(self, band: Rect, ending: str) -> Path:
-        return self.path / f"rows-{band.row:07}-{band.stop_row:07}{ending}"
+        return self.path / f"rows-{band.row:07}-{band.stop_row:07}-{self.mark}{ending}"
 
     @contextlib.contextmanager
     def kept(self, run: Mapping[str, Any], *, resume: bool, tell: Callable[[str], None]) -> Iterator[None]:
-        """The folder, with what an earlier run of the same `run` has finished where this one is to go on with
-        it; it goes with the block, unless that fails. One run at a time has it."""
+        """The folder, with what an earlier run of the same identity has finished where this one is to go on
+        with it; it goes with the block, unless that fails and parts are there. `run` is told to workers.
+        One run at a time has it."""
         file = self._open()
         try:
             self._take_up(file, run, resume=resume, tell=tell)
             try:
                 yield
             except BaseException:
-                tell("what is finished is kept: the same command with --resume goes on from there")
+                if any(self.path.glob(f"*{self.mark}*")):
+                    tell("what is finished is kept: the same command with --resume goes on from there")
+                else:
+                    shutil.rmtree(self.path, ignore_errors=True)
                 raise
+            # Before another run may have it.
+            shutil.rmtree(self.path, ignore_errors=True)
         finally:
             file.close()
-        with contextlib.suppress(OSError):
-            shutil.rmtree(self.path)
 
     def _open(self) -> IO[bytes]:
-        try:
-            self.path.mkdir(exist_ok=True)
-            file = os.fdopen(os.open(self.path / RUN, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
-        except OSError as error:
-            found, remedy = f"cannot be used ({error.strerror})", "check its permissions, or remove it"
-            raise OutputError(self.path, found, "a folder for parts of the result", remedy) from error
-        if lock_file(file.fileno()) is False:
+        """The folder's run.json, locked; both are made where there are none."""
+        while True:
+            with self._told():
+                self.path.mkdir(exist_ok=True)
+                file = os.fdopen(os.open(self.path / RUN, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
+            if lock_file(file.fileno()) is False:
+                file.close()
+                found = "is in use: another run is writing there"
+                raise BusyError(self.path, found, "one run at a time", "wait for it, or choose another --out")
+            # A run that has ended meanwhile may have removed it.
+            with contextlib.suppress(OSError):
+                if os.path.samestat(os.fstat(file.fileno()), (self.path / RUN).stat()):
+                    return file
             file.close()
-            found, remedy = "is in use: another run is writing there", "wait for it, or choose another --out"
-            raise OutputError(self.path, found, "one run at a time", remedy)
-        return file
 
     def _take_up(
         self, file: IO[bytes], run: Mapping[str, Any], *, resume: bool, tell: Callable[[str], None]
     ) -> None:
-        found = [path for path in self.path.iterdir() if path.name != RUN]
+        with self._told():
+            found = [path for path in self.path.iterdir() if path.name != RUN]
+            told = file.read()
         if found and resume:
-            told: dict[str, str] = {}
-            with contextlib.suppress(ValueError, LookupError, TypeError, AttributeError, RecursionError):
-                told = dict(json.loads(file.read())["identity"].items())
-            check_same(told, run["identity"], self.path, "parts")
+            self._check_same(told)
         elif found:
             tell("starting anew: with --resume it would go on where an earlier run stopped")
-            for path in found:
+        with self._told():
+            for path in () if resume else found:
                 path.unlink()
-        # Where inputs lie may have changed.
-        file.seek(0)
-        file.write(json.dumps(run).encode())
-        file.truncate()
-        file.flush()
-        os.fsync(file.fileno())
+            # Where inputs lie may have changed.
+            file.seek(0)
+            file.write(json.dumps({**run, IDENTITY: dict(self.identity)}).encode())
+            file.truncate()
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _check_same(self, text: bytes) -> None:
+        """Refuse parts that are of another run, by what its run.json, `text`, tells."""
+        told: dict[str, str] = {}
+        with contextlib.suppress(ValueError, LookupError, TypeError, AttributeError):
+            told = dict(json.loads(text)[IDENTITY].items())
+        if not told:
+            found, needed = f"parts of which {RUN} tells nothing", "the parts of an interrupted run"
+            raise OutputError(self.path, found, needed, "leave --resume out to start anew")
+        check_same(told, self.identity, self.path, "parts")
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            found = f"cannot be used ({error.strerror})"
+            remedy = "check its permissions and the room on its disk, or remove it"
+            raise OutputError(self.path, found, "a folder for parts of the result", remedy) from error
 
 
 @dataclass(frozen=True)

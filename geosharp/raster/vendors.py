@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections import defaultdict
+from bisect import bisect_left, bisect_right
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from pathlib import Path
 
 # PAN's file, and MS's: one, or one per band.
@@ -85,21 +87,21 @@ def pair_by_band(files: Sequence[Path]) -> tuple[list[Pair], list[Path]]:
 
 def pair_by_time(named: Sequence[tuple[Path, Name]]) -> list[tuple[Path, Path]]:
     """PAN and MS of the same part, taken within seconds of each other, where only two can be meant."""
-    pans, mss = (
-        [(path, name) for path, name in named if name.role == role and name.time is not None]
-        for role in ("pan", "ms")
-    )
-    near = [
-        (pan, ms)
-        for pan, its in pans
-        for ms, other in mss
-        if its.part == other.part and abs(its.time - other.time) <= _APART  # type: ignore[operator]
-    ]
-    return [
-        (pan, ms)
-        for pan, ms in near
-        if sum(pan == other for other, _ in near) == 1 and sum(ms == other for _, other in near) == 1
-    ]
+    mss: dict[str, list[tuple[datetime, Path]]] = defaultdict(list)
+    for path, name in named:
+        if name.role == "ms" and name.time is not None:
+            mss[name.part].append((name.time, path))
+    for timed in mss.values():
+        timed.sort()
+    near = []
+    for path, name in named:
+        if name.role == "pan" and name.time is not None:
+            timed = mss[name.part]
+            first = bisect_left(timed, name.time - _APART, key=itemgetter(0))
+            last = bisect_right(timed, name.time + _APART, key=itemgetter(0))
+            near += [(path, ms) for _, ms in timed[first:last]]
+    met = Counter(path for pair in near for path in pair)
+    return [(pan, ms) for pan, ms in near if met[pan] == met[ms] == 1]
 
 
 def _read_time(text: str) -> datetime | None:

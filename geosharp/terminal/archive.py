@@ -15,8 +15,9 @@ _SCORES = {"hqnr": "HQNR", "d_lambda": "D_lambda", "d_s": "D_s"}
 
 def format_plan(plan: Plan) -> str:
     """A line for each scene, and one for each file that is left out; names whole, to be taken over."""
-    rows = [("PAN", "MS", "result", "paired")]
-    rows += [(row.pan, ", ".join(row.ms), row.out, row.paired) for row in plan.rows]
+    # MS may be many files: last, it makes no other line longer.
+    rows = [("result", "paired", "PAN", "MS")]
+    rows += [(row.out, row.paired, row.pan, ", ".join(row.ms)) for row in plan.rows]
     lines = _format_columns(rows)
     if plan.listing.strays:
         left = [("left out", "because")] + [(stray.file, stray.why) for stray in plan.listing.strays]
@@ -29,7 +30,8 @@ def format_batch(result: BatchResult) -> str:
     counts = {state: sum(row.state == state for row in result.rows) for state in _STATES}
     told = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
     rate = f", {_rate(result.pixels, result.seconds)} MPix/s" if result.pixels else ""
-    lines = [f"{len(result.rows)} scenes in {result.seconds:.0f} s: {told}{rate}"]
+    scenes = "1 scene" if len(result.rows) == 1 else f"{len(result.rows)} scenes"
+    lines = [f"{scenes} in {result.seconds:.0f} s: {told}{rate}"]
     table = [("", "scenes", "seconds", "MPix", "MPix/s")]
     for state in (state for state in _STATES if counts[state]):
         rows = [row for row in result.rows if row.state == state]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,3 +20,10 @@ def do_or_die(job: Job) -> Row:
         mark.touch()
         os.kill(os.getpid(), signal.SIGKILL)
     return replace(row, state=DONE, method=str(job.options["threads"]))
+
+
+def tell_and_wait(job: Job) -> Row:
+    """Tell which process does it, and take long."""
+    Path(job.row.out).write_text(str(os.getpid()))
+    time.sleep(600)
+    return job.row

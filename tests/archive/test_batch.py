@@ -16,7 +16,7 @@ import rasterio
 import geosharp
 from geosharp.archive import job, running
 from geosharp.archive.batch import plan
-from geosharp.archive.ledger import DONE, FAILED, SKIPPED, Ledger
+from geosharp.archive.ledger import DONE, FAILED, SKIPPED, Ledger, Row
 from geosharp.engine.plan import available_cores
 from geosharp.engine.stream import Progress
 from geosharp.errors import GeosharpError, InputError, OutputError, UsageError
@@ -65,7 +65,9 @@ def test_failed_ones_are_tried_again_where_asked(tmp_path: Path, archive: Path) 
     out = tmp_path / "out"
     geosharp.batch(archive, out, options=QUICK)
     shutil.copy(archive / "a_ms.tif", archive / "b_ms.tif")
-    assert states(geosharp.batch(archive, out, options=QUICK)) == [SKIPPED, FAILED, SKIPPED]
+    again = geosharp.batch(archive, out, options=QUICK)
+    assert states(again) == [SKIPPED, FAILED, SKIPPED]
+    assert again.notes == ("failed before, and not tried again without --retry-failed: 1 of 3",)
     assert states(geosharp.batch(archive, out, retry_failed=True, options=QUICK)) == [SKIPPED, DONE, SKIPPED]
     assert states(geosharp.batch(archive, out, options=QUICK)) == [SKIPPED] * 3
     assert states(geosharp.batch(archive, out, overwrite=True, options=QUICK)) == [DONE] * 3
@@ -228,3 +230,15 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path, archive: Path) -> 
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be made"):
         geosharp.batch(archive, tmp_path / "file" / "out")
+
+
+def test_an_interrupted_batch_says_how_to_go_on(tmp_path: Path, archive: Path) -> None:
+    heard: list[str] = []
+
+    def interrupt(row: Row, count: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        geosharp.batch(archive, tmp_path / "out", options=QUICK, on_row=interrupt, on_note=heard.append)
+    assert heard == ["what is finished stays: the same command goes on with the rest"]
+    assert states(geosharp.batch(archive, tmp_path / "out", options=QUICK)) == [SKIPPED, FAILED, DONE]

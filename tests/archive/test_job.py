@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from geosharp.archive import job
 from geosharp.archive.items import Origin
 from geosharp.archive.job import Job, do
-from geosharp.archive.ledger import DONE, FAILED, Row
+from geosharp.archive.ledger import DONE, FAILED, SKIPPED, Row
+from geosharp.errors import BusyError
+from geosharp.raster.output import target
 
 
 def make_job(folder: Path, pair: tuple[Path, Path], **told: object) -> Job:
@@ -43,3 +47,25 @@ def test_a_failure_has_its_reason_and_writes_nothing(tmp_path: Path, made_pair: 
     assert row.state == FAILED
     assert "a panchromatic image" in row.error
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_another_run_makes_is_waited_for_and_not_made_again(
+    tmp_path: Path, made_pair: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(target, "_LOOK_S", 0.01)
+    asked, real, tries = make_job(tmp_path, made_pair), job.fuse, list[int]()
+
+    def fuse(*args: Any, **given: Any) -> Any:
+        tries.append(1)
+        if len(tries) < 3:
+            raise BusyError("a.tif", "is being written", "one run at a time", "wait for it")
+        if len(tries) == 3:
+            Path(asked.row.out).touch()
+        return real(*args, **given)
+
+    monkeypatch.setattr(job, "fuse", fuse)
+    assert (do(asked).state, len(tries)) == (SKIPPED, 3)
+    assert do(replace(asked, overwrite=True)).state == DONE
+    monkeypatch.setattr(target, "_PATIENCE_S", 0.0)
+    tries.clear()
+    assert do(replace(asked, overwrite=True)).error.startswith("a.tif: is being written;")

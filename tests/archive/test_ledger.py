@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import random
-from dataclasses import asdict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -99,3 +100,13 @@ def test_each_line_is_json_of_its_own(tmp_path: Path) -> None:
     Ledger(tmp_path).add(ROWS[1])
     (line,) = (tmp_path / "batch.jsonl").read_text().splitlines()
     assert json.loads(line)["ms"] == ["b1.tif", "b2.tif"]
+
+
+def test_batches_that_tell_at_once_lose_no_line(tmp_path: Path) -> None:
+    def tell(name: str) -> None:
+        for number in range(20):
+            Ledger(tmp_path).add(replace(ROWS[0], name=f"{name}{number}", error="x" * 200 * number))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(tell, "abcdefgh"))
+    assert len(Ledger(tmp_path).read()) == 160

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from geosharp.archive.options import merge_options
-from geosharp.errors import InputError
+from geosharp.archive.options import check_shared, merge_options
+from geosharp.errors import InputError, UsageError
 from geosharp.hfreqdiff.settings import Diffusion
 from geosharp.raster.manifest import Listed
 
@@ -88,3 +88,21 @@ def test_what_no_scene_may_ask_for_is_refused_by_its_line(given: dict[str, Any],
     with pytest.raises(InputError) as caught:
         merge(given)
     assert caught.value.subject.startswith(f"t.csv, line 2, {subject}")
+
+
+@pytest.mark.parametrize(
+    "shared",
+    [
+        {"method": "nope"},
+        {"sensor": "nope"},
+        {"dtype": "int3"},
+        {"calibration": "nope.json"},
+        {"method": "glp", "diffusion": Diffusion()},
+        {"colour": "red"},
+        {"out": "a.tif"},
+    ],
+)
+def test_what_no_scene_could_be_made_with_is_refused_before_any_is_tried(shared: dict[str, Any]) -> None:
+    with pytest.raises((UsageError, InputError)):
+        check_shared(shared)
+    check_shared({"method": "glp", "calibration": "per-sensor", "sensor": "WorldView-2"})

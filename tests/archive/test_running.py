@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -81,3 +86,56 @@ def test_what_was_finished_by_one_that_died_is_found(
     assert (tmp_path / "a.tif").stat().st_mtime_ns == written
     do_again(replace(asked, overwrite=True))
     assert (tmp_path / "a.tif").stat().st_mtime_ns > written
+
+
+SCRIPT = """
+import signal, sys
+from contextlib import suppress
+from geosharp.archive import running
+from geosharp.archive.job import Job
+from geosharp.archive.ledger import Row
+from tests.archive.dying import tell_and_wait
+
+signal.signal(signal.SIGTERM, signal.default_int_handler)
+running.do_again = tell_and_wait
+jobs = [Job(Row(out, "", ("",), out, ""), {}) for out in sys.argv[1:]]
+with suppress(KeyboardInterrupt):
+    list(running.run(jobs, 2))
+"""
+
+
+def is_there(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    # Nobody may have asked yet how it ended.
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    until = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks at processes by /proc")
+@pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_processes_end_with_the_one_that_started_them_and_say_nothing(
+    tmp_path: Path, kind: signal.Signals
+) -> None:
+    outs = [tmp_path / "a", tmp_path / "b"]
+    command = [sys.executable, "-c", SCRIPT, *map(str, outs)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True) as main:
+        wait_until(lambda: all(out.exists() and out.read_text() for out in outs))
+        pids = [int(out.read_text()) for out in outs]
+        if kind is signal.SIGINT:
+            # As a terminal sends it: to all of them.
+            os.killpg(main.pid, kind)
+        else:
+            main.send_signal(kind)
+        main.wait(60)
+        wait_until(lambda: not any(map(is_there, pids)))
+        assert main.stderr is not None
+        assert main.stderr.read() == b""

@@ -29,10 +29,10 @@ def test_a_dry_run_prints_pairs_and_writes_nothing(tmp_path: Path, archive: Path
     done = CliRunner().invoke(app, ["batch", str(archive), "-o", str(tmp_path / "out"), "--dry-run"])
     assert done.exit_code == 0
     heading, a, b, _, left, dem = (line.split() for line in done.stdout.splitlines())
-    assert heading == ["PAN", "MS", "result", "paired"]
-    names = [archive / "a_pan.tif", archive / "a_ms.tif", tmp_path / "out" / "a_pan_fused.tif"]
-    assert a == [*map(str, names), "by", "name"]
-    assert b[0] == str(archive / "b_pan.tif")
+    assert heading == ["result", "paired", "PAN", "MS"]
+    out, pan, ms = tmp_path / "out" / "a_pan_fused.tif", archive / "a_pan.tif", archive / "a_ms.tif"
+    assert a == [str(out), "by", "name", str(pan), str(ms)]
+    assert b[0] == str(out.with_name("b_pan_fused.tif"))
     assert left == ["left", "out", "because"]
     assert dem[:4] == ["dem.tif", "GDAL", "cannot", "read"]
     assert not (tmp_path / "out").exists()
@@ -91,3 +91,20 @@ def test_what_cannot_be_begun_is_one_message(
     done = CliRunner().invoke(app, ["batch", str(archive), "-o", str(tmp_path / "out"), *flags])
     assert done.exit_code == 2
     assert done.stderr.splitlines()[-1].startswith(f"geosharp: {told}")
+
+
+def test_workers_are_not_asked_of_a_scheduler_that_has_its_own(tmp_path: Path, archive: Path) -> None:
+    given = [
+        "batch",
+        str(archive),
+        "-o",
+        str(tmp_path / "out"),
+        "--dask",
+        "tcp://127.0.0.1:1",
+        "--workers",
+        "4",
+    ]
+    done = CliRunner().invoke(app, given)
+    assert done.exit_code == 2
+    assert "--workers: 4, and no cluster to have them" in done.stderr
+    assert not (tmp_path / "out").exists()

@@ -12,8 +12,10 @@ import pytest
 from dask.config import collect_yaml
 
 ROOT = Path(__file__).parents[2]
+# It keeps the script, which goes once it is submitted, as SLURM does.
 _SBATCH = """#!/bin/sh
-setsid bash "$1" > "$1.log" 2>&1 < /dev/null &
+cp "$1" {pids}.job
+setsid bash {pids}.job > {pids}.log 2>&1 < /dev/null &
 echo $! >> {pids}
 echo "Submitted batch job $!"
 """

@@ -34,10 +34,13 @@ def test_the_bands_hold_all_tiles_once(
 
 
 def test_a_band_counts_as_finished_once_it_is_told(tmp_path: Path) -> None:
-    folder, bands = Folder(tmp_path, (0, 0)), [Rect(0, 0, 64, 9), Rect(64, 0, 64, 9), Rect(128, 0, 1, 9)]
+    folder, other = (Folder(tmp_path, (0, 0), {"seed": seed}) for seed in "12")
+    bands = [Rect(0, 0, 64, 9), Rect(64, 0, 64, 9), Rect(128, 0, 1, 9)]
     for band in bands:
         folder.name(band).touch()
     folder.finish(bands[0], 3)
     folder.finish(bands[1], 5)
-    (tmp_path / "rows-0000064-0000128.json").write_text("{")
+    folder.name(bands[1]).with_suffix(".json").write_text("{")
     assert folder.finished(bands) == {bands[0]: 3}
+    # What a worker goes on to make for a run that has ended is none of the next one's.
+    assert other.finished(bands) == {}

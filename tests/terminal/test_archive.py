@@ -16,9 +16,9 @@ def test_a_plan_has_a_line_for_each_scene_and_each_stray() -> None:
     listing = Listing((), (Stray("x/dem.tif", "no MS of its ground is there"),))
     rows = (row("a", "", paired="by name"), row("longer", "", paired="by footprint and time"))
     assert format_plan(Plan(rows, (), (), listing)).splitlines() == [
-        "PAN                MS                  result          paired",
-        "in/a_pan.tif       in/1.tif, in/2.tif  out/a.tif       by name",
-        "in/longer_pan.tif  in/1.tif, in/2.tif  out/longer.tif  by footprint and time",
+        "result          paired                 PAN                MS",
+        "out/a.tif       by name                in/a_pan.tif       in/1.tif, in/2.tif",
+        "out/longer.tif  by footprint and time  in/longer_pan.tif  in/1.tif, in/2.tif",
         "",
         "left out   because",
         "x/dem.tif  no MS of its ground is there",

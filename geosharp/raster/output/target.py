@@ -9,16 +9,21 @@ import shlex
 import sys
 import time
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
-from geosharp.errors import OutputError, UsageError
+from geosharp.errors import BusyError, OutputError, UsageError
 
 if sys.platform != "win32":
     import fcntl
 
+T = TypeVar("T")
+
 TIFF_SUFFIXES = (".tif", ".tiff")
 PNG_SUFFIXES = (".png",)
+# How often it is looked whether another run has ended, and for how long.
+_LOOK_S, _PATIENCE_S = 5.0, 3600.0
 # Where files cannot be locked, age tells a stale temporary from a live one.
 _STALE_AFTER_S = 24 * 3600.0
 # What GDAL keeps beside a raster; left over from an older file it would describe the new one.
@@ -143,8 +148,8 @@ class Temporary:
             others = _temporaries(self.target, "part")
         for other in others:
             if other < self.path and _is_living(other):
-                raise OutputError(self._named, "is being written by another run", "one run at a time",
-                                  "wait for it, or choose another name")  # fmt: skip
+                raise BusyError(self._named, "is being written by another run", "one run at a time",
+                                "wait for it, or choose another name")  # fmt: skip
 
     def promote(self, *, overwrite: bool) -> None:
         """Flush to the disk and rename over the target; what lay beside an older target goes too."""
@@ -214,6 +219,19 @@ def _create_locked(path: Path, target: Path) -> int:
     if there:
         path.unlink(missing_ok=True)
     raise FileExistsError(path)
+
+
+def await_others(act: Callable[[], T]) -> T:
+    """What `act` gives, which is tried again as long as another run writes what it is to write: one that
+    nobody waits for any more may not have heard of it."""
+    until = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            return act()
+        except BusyError:
+            if time.monotonic() > until:
+                raise
+        time.sleep(_LOOK_S)
 
 
 def lock_file(descriptor: int) -> bool | None:
