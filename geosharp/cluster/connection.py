@@ -14,8 +14,8 @@ from geosharp.errors import ResourceError, UsageError
 _ADDRESS = re.compile(r"(tcp|tls|ucx|ws|wss)://[^\s/]+")
 # How long a scheduler may take to answer.
 _ANSWER_S = 10
-# What Dask says of a cluster that is ours is nobody's concern but for errors.
-_QUIET = logging.ERROR
+# What Dask says of a cluster that is ours is nobody's concern: what a task raises is raised here.
+_QUIET = logging.CRITICAL
 _INSTALL = "run pip install 'geosharp[{}]'"
 
 

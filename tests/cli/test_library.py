@@ -156,7 +156,10 @@ def test_info_of_a_models_file_is_what_models_shows(own: Path, tmp_path: Path) -
         assert shown.exit_code == 0
         assert shown.stdout == run("models", path, *options).stdout
         assert path.name in shown.stdout
-    for missing, code, found in ((tmp_path / "no.safetensors", 2, "PAN: "), ("pan.tif", 1, "pan.tif: no such")):
+    for missing, code, found in (
+        (tmp_path / "no.safetensors", 2, "PAN: "),
+        ("pan.tif", 1, "pan.tif: no such"),
+    ):
         refused = run("info", missing)
         assert (refused.exit_code, refused.stdout) == (code, "")
         assert refused.stderr.startswith(f"geosharp: {found}")
