@@ -163,7 +163,7 @@ def test_the_order_of_ms_files_counts(tmp_path: Path, pair: tuple[Path, Path]) -
             with rasterio.open(names[-1], "w", **profile) as one:
                 one.write(raster.read(band), 1)
     stop((pair[0], names), tmp_path / "out.tif")  # type: ignore[arg-type]
-    with pytest.raises(OutputError, match="a run with other ms 1, ms 2"):
+    with pytest.raises(OutputError, match="a run with other bands of MS, ms 1, ms 2"):
         run((pair[0], names[::-1]), tmp_path / "out.tif")  # type: ignore[arg-type]
 
 

@@ -75,7 +75,8 @@ def identify_place(scene: Scene) -> dict[str, str]:
     # What computes may round otherwise once it is another version.
     versions = {name: version(name) for name in ("rasterio", "torch")}
     inputs = stamp_inputs(scene.pan.name, [source.name for source in scene.ms], scene.files)
-    return inputs | versions | {"version": __version__}
+    bands = ", ".join(f"{band.number} {band.name}" for band in scene.bands)
+    return inputs | {"bands of MS": bands} | versions | {"version": __version__}
 
 
 def find_differences(told: Mapping[str, str], now: Mapping[str, str]) -> tuple[list[str], str]:

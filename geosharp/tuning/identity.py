@@ -8,6 +8,7 @@ from pathlib import Path
 
 from geosharp.hfreqdiff.checkpoint import Model
 from geosharp.raster.scene import Scene
+from geosharp.raster.stamp import read_sidecar
 from geosharp.tuning.recipe import Recipe
 
 _SETTING = "setting "
@@ -27,7 +28,7 @@ def identify(
     found["base"] = "none" if base is None else base.digest
     for number, (scene, known) in enumerate(zip(scenes, hashes, strict=True), 1):
         files = " ".join(f"{Path(file).name} {digest}" for file, digest in known.items())
-        bands = ",".join(band.name for band in scene.bands)
+        bands = ",".join(f"{band.number} {band.name}" for band in scene.bands)
         found[f"scene {number}"] = f"{scene.sensor.title} {bands} {files}"
     return found
 
@@ -40,11 +41,15 @@ def settings_in(identity: Mapping[str, str]) -> dict[str, str]:
 
 
 def hash_files(scene: Scene) -> dict[str, str]:
-    """SHA-256 of each file that is read; empty for what is no file on a disk."""
+    """SHA-256 of each file that is read, less what viewers leave beside it; empty for what is on no disk."""
     found = {}
     for name in scene.files or [scene.pan.name, *(ms.name for ms in scene.ms)]:
-        path, found[name] = Path(name), ""
-        if path.is_file():
+        path = Path(name)
+        told = read_sidecar(path)
+        if told == b"":
+            continue
+        found[name] = "" if told is None else hashlib.sha256(told).hexdigest()
+        if told is None and path.is_file():
             with path.open("rb") as file:
                 found[name] = hashlib.file_digest(file, "sha256").hexdigest()
     return found

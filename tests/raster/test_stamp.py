@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -53,3 +54,39 @@ def test_what_lies_in_an_archive_is_told_by_the_archive(tmp_path: Path) -> None:
 
 def test_what_lies_elsewhere_is_told_by_its_whole_name() -> None:
     assert stamp("/vsicurl/https://host/a/pan.tif") != stamp("/vsicurl/https://host/b/pan.tif")
+
+
+# As GDAL writes them; the tag before is what else may be there.
+_VIEWED = """<PAMDataset>{}
+  <PAMRasterBand band="1">
+    <Description>blue</Description>
+    <Histograms>
+      <HistItem><HistMin>0.5</HistMin><HistCounts>1|2|3</HistCounts></HistItem>
+    </Histograms>
+    <Metadata>
+      <MDI key="STATISTICS_APPROXIMATE">YES</MDI>
+      <MDI key="STATISTICS_MAXIMUM">2047</MDI>
+    </Metadata>
+  </PAMRasterBand>
+</PAMDataset>
+"""
+_PLACED = '\n  <SRS>EPSG:32631</SRS>\n  <GCPList><GCP Pixel="31" X="5"/></GCPList>'
+
+
+def test_what_a_viewer_leaves_beside_a_file_does_not_count(
+    made_pair: tuple[Path, Path], tmp_path: Path
+) -> None:
+    pan, ms = (str(shutil.copy(path, tmp_path)) for path in made_pair)
+    beside = Path(f"{ms}.aux.xml")
+
+    def tell(sidecar: str) -> dict[str, str]:
+        beside.write_text(sidecar)
+        return stamp_inputs(pan, [ms], [pan, ms, str(beside)])
+
+    alone = stamp_inputs(pan, [ms], [pan, ms])
+    assert tell(_VIEWED.format("")) == alone
+    placed = tell(f"<PAMDataset>{_PLACED}\n</PAMDataset>\n")
+    assert placed != alone
+    assert tell(_VIEWED.format(_PLACED)) == placed
+    for other in (_PLACED.replace("326", "327"), _PLACED.replace('"31"', '"30"')):
+        assert tell(_VIEWED.format(other)) != placed

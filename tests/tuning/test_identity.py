@@ -28,6 +28,13 @@ def test_files_are_known_by_what_is_in_them_wherever_they_lie(
     wanted = tell([scene], None, Recipe(), align=True)
     assert hash_files(scene)[str(made_pair[0])] == hashlib.sha256(made_pair[0].read_bytes()).hexdigest()
     assert tell([moved], None, Recipe(), align=True) == wanted
+    viewed = tmp_path / f"{made_pair[1].name}.aux.xml"
+    viewed.write_text('<PAMDataset><Metadata><MDI key="STATISTICS_MEAN">7</MDI></Metadata></PAMDataset>')
+    assert str(viewed) in open_scene(*(tmp_path / path.name for path in made_pair)).files
+    assert (
+        tell([open_scene(*(tmp_path / path.name for path in made_pair))], None, Recipe(), align=True)
+        == wanted
+    )
     with rasterio.open(tmp_path / made_pair[1].name, "r+") as raster:
         data = raster.read()
         data[0, 0, 0] += 1
