@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
-from geosharp.calibration import WORDS, Notes, Tell, check_choice
+from geosharp.calibration import Notes, Tell, check_choice
 from geosharp.chunks import Canvas, Choice, ChunkFusion, fuse_later, is_chunked, provide
 from geosharp.engine.lineage import tell_lineage
 from geosharp.engine.methods import METHODS
@@ -66,7 +66,7 @@ def fuse_arrays(
     default. progress, on_note: as of `fuse`; they hear nothing of what is computed later. Raises a
     GeosharpError that says what to do.
     """
-    check_choice(calibration)
+    check_choice(calibration, method)
     given = {
         "pan_transform": pan_transform,
         "ms_transform": ms_transform,
@@ -97,7 +97,6 @@ def fuse_arrays(
     choice = Choice(calibration, align)
     with shown(pair.pan) as pan_name, shown(pair.ms) as ms_name:
         setup = prepare(pan_name, ms_name, **asked)  # type: ignore[arg-type]
-        _check_calibrated(setup, calibration)
         notes.add(*preliminary_notes(setup))
         if pair.lazy:
             # What was left open is decided.
@@ -173,13 +172,6 @@ def _stack_bands(array: Any, role: str) -> Any:
     if array.ndim not in (2, 3) or not all(array.shape):
         raise UsageError(role, f"an array of shape {array.shape}", needed, "index or reshape it")
     return array[None] if array.ndim == 2 else array
-
-
-def _check_calibrated(setup: Setup, calibration: object) -> None:
-    if not METHODS[setup.method].calibrated and calibration not in WORDS:
-        taking = ", ".join(name for name, other in METHODS.items() if other.calibrated)
-        remedy = f"leave calibration out: {setup.method} takes none"
-        raise UsageError("calibration", f"a calibration for {setup.method}", f"method {taking}", remedy)
 
 
 def _describe(

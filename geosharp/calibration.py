@@ -9,8 +9,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from geosharp.engine.methods import METHODS
+from geosharp.document import make_document
 from geosharp.engine.stream import Progress, ProgressCallback
 from geosharp.errors import InputError, UsageError
 from geosharp.raster.output.text import (
@@ -165,6 +167,20 @@ def save(
         write_text(Path(out), calibration.as_json() + "\n", JSON_SUFFIXES, overwrite=overwrite, inputs=inputs)
 
 
+def describe_saved(
+    calibration: Calibration, scene: Scene, out: FilePath, plot: FilePath | None
+) -> dict[str, Any]:
+    """What `geosharp calibrate --json` prints of what `save` has written."""
+    facts = {
+        "out": out,
+        "plot": plot,
+        "sensor": scene.sensor.title,
+        "calibration": calibration.figures,
+        "notes": (*scene.notes, *calibration.notes),
+    }
+    return make_document("calibrate/1", facts)
+
+
 def learn(
     scene: Scene,
     choice: FilePath | Calibration = "auto",
@@ -237,8 +253,9 @@ def _find_shift(scene: Scene, calibration: Calibration) -> tuple[float, float]:
     return own if inside and explained > known[best] + _CLEARLY else best
 
 
-def check_choice(choice: object) -> None:
-    """Refuse what is neither a calibration, nor the path of a file, nor a word that is known."""
+def check_choice(choice: object, method: str | None = None) -> None:
+    """Refuse what is neither a calibration, nor the path of a file, nor a word that is known; and one for a
+    method that has no use for it."""
     if isinstance(choice, str | os.PathLike):
         fits = choice in WORDS or Path(choice).is_file()
     else:
@@ -252,6 +269,10 @@ def check_choice(choice: object) -> None:
             f"{', '.join(WORDS)} or the JSON of a calibration",
             "write one with geosharp calibrate, or leave it out",
         )
+    if method in METHODS and not METHODS[method].calibrated and choice not in WORDS:
+        taking = ", ".join(name for name, other in METHODS.items() if other.calibrated)
+        remedy = f"leave --calibration out: {method} takes none"
+        raise UsageError("--calibration", f"a calibration for {method}", f"--method {taking}", remedy)
 
 
 def learn_scene(scene: Scene, *, align: bool = True, progress: ProgressCallback | None = None) -> Calibration:

@@ -21,6 +21,7 @@ import torch
 
 from geosharp.demo.ground import make_scene
 from geosharp.demo.recording import Counts, degrade, observe
+from geosharp.document import make_document
 from geosharp.engine.computer import available_memory, available_room, tell_size
 from geosharp.engine.plan import available_cores
 from geosharp.errors import GeosharpError
@@ -34,7 +35,6 @@ from geosharp.raster.output import BandInfo, Content, OutputFormat, SceneWriter
 from geosharp.raster.source import SourceReader, describe
 from geosharp.version import __version__
 
-SCHEMA = 1
 # Formats of inputs and outputs, and without which of them nothing goes.
 _DRIVERS = ("GTiff", "COG", "VRT", "JP2OpenJPEG", "NITF", "DIMAP")
 _NEEDED = ("GTiff", "VRT")
@@ -68,13 +68,9 @@ class Diagnosis:
         return self.level != "stop"
 
     def as_json(self) -> dict[str, Any]:
-        """JSON-ready; keys are only ever added to while the schema's number stays."""
-        return {
-            "schema": SCHEMA,
-            "works": self.works,
-            "level": self.level,
-            "findings": [finding.as_json() for finding in self.findings],
-        }
+        """What `geosharp doctor --json` prints."""
+        facts = {"works": self.works, "level": self.level, "findings": self.findings}
+        return make_document("doctor/1", facts)
 
 
 def diagnose() -> Diagnosis:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
 from geosharp.calibration import Learnt, check_choice, learn
+from geosharp.document import make_document
 from geosharp.engine.methods import METHODS
 from geosharp.engine.plan import Limits
 from geosharp.engine.preparation import Place, adopt, choose_options, plan_fusion
@@ -61,25 +61,20 @@ class Evaluation:
     protocols: Mapping[str, Results]
     notes: tuple[str, ...]
 
-    def as_json(self) -> str:
-        """All of it; scores without a finite value are words."""
-        found = {
+    def as_json(self) -> dict[str, Any]:
+        """What `geosharp evaluate --json` prints; a score that is not known, or not finite, is None."""
+        facts = {
             "version": __version__,
             "pan": self.scene.pan.name,
             "ms": [source.name for source in self.scene.ms],
             "bands": [band.name for band in self.scene.bands],
             "sensor": self.scene.sensor.title,
-            "degradation": asdict(self.degradation),
+            "degradation": self.degradation,
             "calibration": self.learnt.facts,
-            "protocols": {
-                protocol: {
-                    name: {metric: _finite(value) for metric, value in scores.items()}
-                    for name, scores in results.items()
-                }
-                for protocol, results in self.protocols.items()
-            },
+            "protocols": self.protocols,
+            "notes": self.notes,
         }
-        return json.dumps(found, indent=2, allow_nan=False) + "\n"
+        return make_document("evaluate/1", facts)
 
 
 def evaluate(
@@ -327,10 +322,6 @@ def _named(files: Sequence[FilePath], methods: Sequence[str]) -> dict[str, FileP
     names = [Path(file).name for file in files]
     short = len({*names, *methods}) == len(names) + len(methods)
     return {(Path(file).name if short else str(file)): file for file in files}
-
-
-def _finite(value: float) -> float | str:
-    return value if math.isfinite(value) else str(value)
 
 
 def _check(protocol: str, methods: Sequence[str], files: Sequence[FilePath]) -> None:

@@ -7,15 +7,18 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
-from geosharp.calibration import WORDS, Learnt, Notes, check_choice, learn
+from geosharp.calibration import Learnt, Notes, check_choice, learn
+from geosharp.document import make_document
 from geosharp.engine.cautions import RESERVE, tell_cautions
 from geosharp.engine.clock import ADAPT, CALIBRATE, WRITTEN, Clock, Profile, take_profile
 from geosharp.engine.journal import Form, Journal
 from geosharp.engine.lineage import hash_area, identify, tell_lineage
 from geosharp.engine.methods import METHODS, Tell
 from geosharp.engine.preparation import Place, adopt, preliminary_notes, prepare
+from geosharp.engine.setup import Setup
 from geosharp.engine.stream import ProgressCallback
 from geosharp.engine.writing import write_fused
 from geosharp.errors import UsageError
@@ -31,6 +34,7 @@ from geosharp.raster.scene import name_inputs
 from geosharp.raster.source import FilePath
 
 if TYPE_CHECKING:
+    from geosharp.adaptation import Adapted
     from geosharp.cluster.connection import Cluster
     from geosharp.padm.calibration import Calibration
 
@@ -40,7 +44,8 @@ class FuseResult:
     """What a fusion did. grid: the result's; tiles: how many held valid pixels; warnings: what a
     user should know of the scene; preview, uncertainty: the files' paths where they were asked for;
     calibration: of the scene, None where the method or the caller wants none; model: the file of the adapted
-    model, None where it was not asked for or is no better; profile: where the time went, if asked for."""
+    model, None where it was not asked for or is no better; profile: where the time went, if asked for;
+    bands: their names; dtype: of the file; settings: of the method, as the file's tags tell them."""
 
     path: Path
     grid: Grid
@@ -53,6 +58,30 @@ class FuseResult:
     calibration: Calibration | None = None
     model: Path | None = None
     profile: Profile | None = None
+    bands: tuple[str, ...] = ()
+    dtype: str = ""
+    settings: Mapping[str, object] = MappingProxyType({})
+
+    def as_json(self) -> dict[str, Any]:
+        """What `geosharp fuse --json` prints."""
+        facts = {
+            "out": self.path,
+            "uncertainty": self.uncertainty,
+            "preview": self.preview,
+            "saved_model": self.model,
+            "method": self.method,
+            "model": self.settings.get("model"),
+            "model_sha256": self.settings.get("model_sha256"),
+            "grid": self.grid.as_json(),
+            "bands": self.bands,
+            "dtype": self.dtype,
+            "calibration": None if self.calibration is None else self.calibration.figures,
+            "seconds": self.seconds,
+            "tiles": self.tiles,
+            "profile": self.profile,
+            "warnings": self.warnings,
+        }
+        return make_document("fuse/1", facts)
 
 
 def fuse(
@@ -115,15 +144,13 @@ def fuse(
     named = name_inputs(pan, ms)
     files = _Files(out, preview, uncertainty, save_model, overwrite)
     files.check(named)
-    _check_calibration(method, calibration)
-    diffusion = _with_draws(diffusion, uncertainty)
+    check_choice(calibration, method)
     if cluster is not None and profile:
         found = "the time of what other computers do"
         raise UsageError("--profile", found, "a run on this computer", "leave --profile or --dask out")
     if save_model is not None and adapt is None:
-        raise UsageError(
-            "--save-model", "nothing to save", "--adapt", "add --adapt, or leave --save-model out"
-        )
+        remedy = "add --adapt, or leave --save-model out"
+        raise UsageError("--save-model", "nothing to save", "--adapt", remedy)
     asked = {
         "pan": pan,
         "ms": ms,
@@ -131,7 +158,7 @@ def fuse(
         "bands": bands,
         "sensor": sensor,
         "weights": weights,
-        "diffusion": diffusion,
+        "diffusion": _with_draws(diffusion, uncertainty),
         "adapt": adapt,
         "area": area,
         "extent": extent,
@@ -151,21 +178,11 @@ def fuse(
     files.check(inputs)
     notes = Notes(on_note)
     notes.add(*preliminary_notes(setup), *tell_cautions(setup, Path(out)))
-    learnt: Learnt | None = None
-    if METHODS[setup.method].calibrated:
-        with clock.time(CALIBRATE):
-            learnt = learn(scene, calibration, align=align, progress=progress)
-        setup = adopt(setup, learnt.degradation)
-        notes.add(*learnt.notes)
+    setup, learnt = _learn(replace(setup, clock=clock), calibration, align, notes, progress)
     adapted, model = None, None
     if learnt is not None and adapt is not None:
-        from geosharp import adaptation
-
-        with clock.time(ADAPT):
-            adapted = adaptation.adapt(setup, learnt, notes.add, progress)
+        adapted, model = _adapt(setup, learnt, files, notes, progress)
         setup = adapted.setup
-        if save_model is not None:
-            model = adaptation.keep(adapted, Path(save_model), notes.add, overwrite=overwrite)
     chosen = {
         "pan": named[0],
         "ms": named[1:],
@@ -181,23 +198,12 @@ def fuse(
         "calibration": calibration if isinstance(calibration, str) else None,
         "align": align,
     }
-    known = None if learnt is None else learnt.facts
-    lineage = tell_lineage(setup, chosen, form, known, None if adapted is None else adapted.facts)
-    content = fused_content(scene, setup.plan.area, setup.pixels, lineage)
-    output = SceneWriter(Path(out), content, form, overwrite=overwrite, inputs=inputs)
-    beside = None
-    if uncertainty is not None:
-        spread = spread_content(scene, setup.plan.area, lineage)
-        # Creation options are for the result's type.
-        beside_form = OutputFormat(cog=cog, overviews=overviews, mask=mask)
-        beside = SceneWriter(Path(uncertainty), spread, beside_form, overwrite=overwrite, inputs=inputs)
-    setup, identity = replace(setup, clock=clock), identify(lineage, scene)
+    known, what_became = None if learnt is None else learnt.facts, None if adapted is None else adapted.facts
+    lineage = tell_lineage(setup, chosen, form, known, what_became)
+    output, beside = files.open(setup, form, lineage, inputs)
+    identity = identify(lineage, scene)
     if cluster is None:
-        tile_form = Form(len(scene.bands), setup.pixels.dtype, uncertainty is not None)
-        reserve = round(RESERVE * content.raw_bytes)
-        journal = Journal(output.path, identity, tile_form, resume=resume, reserve=reserve)
-        with clock.time(WRITTEN), journal.told(notes.add):
-            filled = write_fused(setup, output, notes.add, progress, beside, journal)
+        filled = _write_here(setup, output, beside, identity, notes, progress, resume=resume)
     else:
         from geosharp.distribution import Asked, fuse_in_parts
 
@@ -209,7 +215,7 @@ def fuse(
     seconds = time.perf_counter() - start
     return FuseResult(
         path=output.path,
-        grid=content.grid,
+        grid=output.content.grid,
         seconds=seconds,
         tiles=filled,
         method=setup.method,
@@ -219,6 +225,9 @@ def fuse(
         calibration=None if learnt is None else learnt.calibration,
         model=model,
         profile=take_profile(clock, setup.plan, seconds, gpu=setup.on_gpu) if profile else None,
+        bands=tuple(band.name for band in scene.bands),
+        dtype=setup.pixels.dtype,
+        settings=METHODS[setup.method].facts(setup.options),
     )
 
 
@@ -246,6 +255,68 @@ class _Files:
                 found = f"{path}, as --out"
                 raise UsageError(flag, found, "a file of its own", "choose another name")
 
+    def open(
+        self, setup: Setup, form: OutputFormat, lineage: Mapping[str, str], inputs: Sequence[str]
+    ) -> tuple[SceneWriter, SceneWriter | None]:
+        """What writes the result, and the uncertainty where it is asked for."""
+        scene, area = setup.scene, setup.plan.area
+        content = fused_content(scene, area, setup.pixels, lineage)
+        output = SceneWriter(Path(self.out), content, form, overwrite=self.overwrite, inputs=inputs)
+        if self.uncertainty is None:
+            return output, None
+        path, spread = Path(self.uncertainty), spread_content(scene, area, lineage)
+        # Creation options are for the result's type.
+        plain = replace(form, creation={})
+        return output, SceneWriter(path, spread, plain, overwrite=self.overwrite, inputs=inputs)
+
+
+def _learn(
+    setup: Setup,
+    calibration: FilePath | Calibration,
+    align: bool,
+    notes: Notes,
+    progress: ProgressCallback | None,
+) -> tuple[Setup, Learnt | None]:
+    """The setup, knowing how the scene came about, and that; None where its method does not care."""
+    if not METHODS[setup.method].calibrated:
+        return setup, None
+    with setup.clock.time(CALIBRATE):
+        learnt = learn(setup.scene, calibration, align=align, progress=progress)
+    notes.add(*learnt.notes)
+    return adopt(setup, learnt.degradation), learnt
+
+
+def _adapt(
+    setup: Setup, learnt: Learnt, files: _Files, notes: Notes, progress: ProgressCallback | None
+) -> tuple[Adapted, Path | None]:
+    """What the model has learnt from the scene, and where that is kept, if it is asked for and better."""
+    from geosharp import adaptation
+
+    with setup.clock.time(ADAPT):
+        adapted = adaptation.adapt(setup, learnt, notes.add, progress)
+    if files.save_model is None:
+        return adapted, None
+    kept = Path(files.save_model)
+    return adapted, adaptation.keep(adapted, kept, notes.add, overwrite=files.overwrite)
+
+
+def _write_here(
+    setup: Setup,
+    output: SceneWriter,
+    beside: SceneWriter | None,
+    identity: Mapping[str, str],
+    notes: Notes,
+    progress: ProgressCallback | None,
+    *,
+    resume: bool,
+) -> int:
+    """Fuse into the files on this computer, or go on with that; how many tiles held valid pixels."""
+    form = Form(len(setup.scene.bands), setup.pixels.dtype, beside is not None)
+    reserve = round(RESERVE * output.content.raw_bytes)
+    journal = Journal(output.path, identity, form, resume=resume, reserve=reserve)
+    with setup.clock.time(WRITTEN), journal.told(notes.add):
+        return write_fused(setup, output, notes.add, progress, beside, journal)
+
 
 def _with_draws(diffusion: Diffusion | None, uncertainty: FilePath | None) -> Diffusion | None:
     """The settings with draws for the uncertainty where it is asked for; draws for nothing are refused."""
@@ -259,12 +330,3 @@ def _with_draws(diffusion: Diffusion | None, uncertainty: FilePath | None) -> Di
     if isinstance(diffusion, Diffusion) and diffusion.draws:
         return diffusion
     return replace(diffusion or Diffusion(), draws=DEFAULT_DRAWS)
-
-
-def _check_calibration(method: str | None, choice: FilePath | Calibration) -> None:
-    """Refuse a calibration that there is not, or that the method has no use for."""
-    check_choice(choice)
-    if method in METHODS and not METHODS[method].calibrated and choice not in WORDS:
-        taking = ", ".join(name for name, other in METHODS.items() if other.calibrated)
-        remedy = f"leave --calibration out: {method} takes none"
-        raise UsageError("--calibration", f"a calibration for {method}", f"--method {taking}", remedy)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from geosharp.document import make_document
 from geosharp.engine.methods import METHODS
 from geosharp.engine.preparation import Place, preliminary_notes, prepare
 from geosharp.engine.setup import Setup
@@ -54,7 +55,7 @@ def inspect(
     )
     scene = setup.scene
     pan_range, ms_range = _value_ranges(scene)
-    return {
+    facts = {
         "sensor": {"name": scene.sensor.title, "told_by": scene.sensor_reason},
         "pan": _file(scene.pan, pan_range),
         "ms": [_file(source, ms_range) for source in scene.ms],
@@ -75,6 +76,7 @@ def inspect(
         "plan": _plan(setup),
         "notes": list(preliminary_notes(setup)),
     }
+    return make_document("info/1", facts)
 
 
 def _common_area(scene: Scene) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from geosharp.document import make_document
 from geosharp.engine.lineage import OUTPUT
 from geosharp.errors import InputError, UsageError
 from geosharp.hfreqdiff.models import find_model
@@ -50,7 +51,7 @@ def trace(name: FilePath) -> dict[str, Any]:
         raise InputError(name, found, needed, "name PAN and MS instead, or such a result")
     output = _read(tags.get(OUTPUT, ""))
     known = read_lineage(tags)
-    return {
+    facts = {
         "file": str(name),
         "version": tags.get(f"{_PREFIX}VERSION", "unknown"),
         "method": known.method,
@@ -59,6 +60,7 @@ def trace(name: FilePath) -> dict[str, Any]:
         "command": _command(Path(name), parameters, output),
         "notes": _notes(tags, parameters),
     }
+    return make_document("origin/1", facts)
 
 
 def _read(text: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from geosharp.calibration import Learnt, check_choice, learn
+from geosharp.document import make_document
 from geosharp.engine.methods import METHODS
 from geosharp.engine.ondemand import MethodReader
 from geosharp.engine.plan import available_cores
@@ -61,13 +62,27 @@ Tell = Callable[[str], None]
 @dataclass(frozen=True)
 class ReportResult:
     """What a report is. size in bytes; method: what made the result, "unknown" where its tags do not tell;
-    warnings: what a user should know."""
+    warnings: what a user should know; scores: at full resolution by contestant and by metric, the result's
+    first, none where they cannot be scored."""
 
     path: Path
     seconds: float
     size: int
     method: str
     warnings: tuple[str, ...]
+    scores: Mapping[str, Mapping[str, float]]
+
+    def as_json(self) -> dict[str, Any]:
+        """What `geosharp report --json` prints."""
+        facts = {
+            "out": self.path,
+            "bytes": self.size,
+            "method": self.method,
+            "scores": self.scores,
+            "seconds": self.seconds,
+            "warnings": self.warnings,
+        }
+        return make_document("report/1", facts)
 
 
 class _Run:
@@ -166,10 +181,16 @@ def report(
     if not lineage.tile_known:
         run.note(f"the result does not tell its tiles: seams are sought every {lineage.tile} PAN pixels")
     with gdal_settings(_CACHE):
-        page = render(_gather(run, title or Path(fused).name))
+        data = _gather(run, title or Path(fused).name)
+        page = render(data)
     write_text(Path(out), page, HTML_SUFFIXES, overwrite=overwrite, inputs=inputs)
     seconds = time.perf_counter() - start
-    return ReportResult(Path(out), seconds, len(page.encode()), lineage.method, tuple(run.told))
+    scores = {
+        row.name: dict(zip(METRICS["full"], row.values, strict=True))
+        for table in data.scores
+        for row in table.rows
+    }
+    return ReportResult(Path(out), seconds, len(page.encode()), lineage.method, tuple(run.told), scores)
 
 
 def check_report(out: FilePath, *, overwrite: bool = False, inputs: Sequence[str | Path] = ()) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from geosharp.calibration import Learnt, Notes, Tell, learn
+from geosharp.document import make_document
 from geosharp.errors import OutputError, PairError, UsageError
 from geosharp.hfreqdiff.checkpoint import RATIOS, Model, serialise
 from geosharp.hfreqdiff.models import SUFFIX, find_device, find_model, open_model
@@ -62,6 +63,11 @@ class TrainResult:
     notes: tuple[str, ...]
     gains: tuple[float, ...] = ()
     first: bool = True
+
+    def as_json(self) -> dict[str, Any]:
+        """What `geosharp train --json` prints; facts are in the model's header, which models shows."""
+        names = ("better", "verdict", "gains", "protocols", "looks", "step", "steps", "seconds", "notes")
+        return make_document("train/1", {"out": self.path} | {name: getattr(self, name) for name in names})
 
 
 def train(

@@ -20,6 +20,7 @@ from geosharp.archive.share import share_computer
 from geosharp.archive.sources import list_sources
 from geosharp.calibration import Notes, Tell
 from geosharp.cluster.connection import Cluster
+from geosharp.document import make_document
 from geosharp.errors import OutputError, UsageError
 from geosharp.raster.pairing import Listing, Scenes
 
@@ -41,6 +42,12 @@ class BatchResult:
         """Of all results of this run, in millions."""
         return sum(row.pixels for row in self.rows if row.state == DONE)
 
+    def as_json(self) -> dict[str, Any]:
+        """What `geosharp batch --json` prints; rows as in batch.jsonl."""
+        counts = {state: sum(row.state == state for row in self.rows) for state in (DONE, SKIPPED, FAILED)}
+        facts = {"seconds": self.seconds, "pixels": self.pixels, "rows": self.rows, "notes": self.notes}
+        return make_document("batch/1", counts | facts)
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -51,6 +58,16 @@ class Plan:
     options: tuple[Mapping[str, Any], ...]
     origins: tuple[Origin, ...]
     listing: Listing
+
+    def as_json(self) -> dict[str, Any]:
+        """What `geosharp batch --dry-run --json` prints."""
+        known = ("name", "pan", "ms", "out", "paired")
+        facts = {
+            "rows": [{key: getattr(row, key) for key in known} for row in self.rows],
+            "left_out": self.listing.strays,
+            "notes": self.listing.notes,
+        }
+        return make_document("plan/1", facts)
 
 
 # Hears of each scene as it is known: its row, how many are, and of how many.

@@ -13,14 +13,13 @@ from geosharp.checkup.look import take_look
 from geosharp.checkup.needs import check_duration, check_memory
 from geosharp.checkup.registration import check_agreement, check_map, check_registration, draw_map
 from geosharp.checkup.values import check_bits, check_holes, check_saturation, read_channels
+from geosharp.document import make_document
 from geosharp.engine.cautions import check_disk, check_georeference, check_overlap, check_times, raw_size
 from geosharp.engine.preparation import preliminary_notes, prepare
 from geosharp.errors import GeosharpError, ResourceError, UsageError
 from geosharp.finding import Finding, Level, find_worst, refuse
 from geosharp.raster.scene import Scene, name_inputs, open_scene
 from geosharp.raster.source import FilePath
-
-SCHEMA = 1
 
 
 @dataclass(frozen=True)
@@ -43,16 +42,16 @@ class Checkup:
         return self.level != "stop"
 
     def as_json(self) -> dict[str, Any]:
-        """JSON-ready; keys are only ever added to while the schema's number stays."""
-        return {
-            "schema": SCHEMA,
+        """What `geosharp check --json` prints."""
+        facts = {
             "pan": self.files[0],
-            "ms": list(self.files[1:]),
+            "ms": self.files[1:],
             "fit": self.fit,
             "level": self.level,
-            "findings": [finding.as_json() for finding in self.findings],
-            "shift_map": list(self.shift_map),
+            "findings": self.findings,
+            "shift_map": self.shift_map,
         }
+        return make_document("check/1", facts)
 
 
 def check(

@@ -7,12 +7,14 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from geosharp.demo.ground import make_scene
 from geosharp.demo.recording import MAX_DN, Counts, observe
+from geosharp.document import make_document
 from geosharp.engine.methods import DEFAULT_METHOD
 from geosharp.engine.stream import ProgressCallback
 from geosharp.errors import OutputError, UsageError
@@ -51,6 +53,18 @@ class DemoResult:
     fused: Path
     picture: Path
     scores: Mapping[str, Score]
+
+    def as_json(self) -> dict[str, Any]:
+        """What `geosharp demo --json` prints."""
+        facts = {
+            "out": self.fused,
+            "pan": self.pan,
+            "ms": self.ms,
+            "truth": self.truth,
+            "picture": self.picture,
+            "scores": self.scores,
+        }
+        return make_document("demo/1", facts)
 
 
 def demo(

@@ -106,7 +106,14 @@ class Calibration:
             notes += [cause for cause in causes if cause is not None]
         return tuple(notes)
 
+    @property
+    def figures(self) -> dict[str, Any]:
+        """What it comes to, for JSON; `as_json` tells all of it."""
+        names = ("verdict", "reasons", "ratio", "errors", "explained", "table_explained", "count", "bands")
+        return dataclasses.asdict(self.operator) | {name: getattr(self, name) for name in names}
+
     def as_json(self) -> str:
+        """As a file holds it, which `load_calibration` reads."""
         return json.dumps({"schema": SCHEMA, **dataclasses.asdict(self)}, indent=1, allow_nan=False)
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:

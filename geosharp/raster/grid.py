@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from affine import Affine
 
@@ -89,6 +89,16 @@ class Grid:
     @property
     def georeferenced(self) -> bool:
         return self.transform is not None
+
+    def as_json(self) -> dict[str, Any]:
+        """crs as WKT or an authority's code; transform: a, b, c, d, e, f, pixel (col, row) -> CRS."""
+        height, width = self.shape
+        return {
+            "crs": None if self.crs is None else self.crs.to_string(),
+            "transform": None if self.transform is None else list(self.transform)[:6],
+            "width": width,
+            "height": height,
+        }
 
     @property
     def south_up(self) -> bool:
