@@ -23,6 +23,7 @@ from geosharp.quality.scores import METRICS
 from geosharp.raster.environment import gdal_settings
 from geosharp.raster.identity import Bands
 from geosharp.raster.output.scratch import scratch
+from geosharp.raster.output.target import alone
 from geosharp.raster.output.text import check_text, write_bytes
 from geosharp.raster.pairing import Scenes, name_pairs
 from geosharp.raster.scene import Scene, open_scene
@@ -115,6 +116,8 @@ def train(
     opened = [open_scene(pan, ms, bands=bands, sensor=sensor) for pan, ms in pairs]
     notes += _check_scenes(opened, RATIOS if model is None else model.header.ratios)
     with joined(where) as processes, ExitStack() as stack:
+        if processes.first:
+            stack.enter_context(alone(out))
         said = Notes(on_note if processes.first else None)
         said.add(*notes)
         if model is None:

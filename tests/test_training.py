@@ -138,6 +138,9 @@ def test_what_is_no_better_is_not_written_unless_asked_for(
 def test_a_run_that_was_stopped_goes_on_to_the_same_file(pair: Pair, model: Path, tmp_path: Path) -> None:
     def run(name: str, stop: int | None = None) -> bytes:
         def tell(progress: tuning.TrainProgress) -> None:
+            if stop is not None and progress.step == 1:
+                with pytest.raises(OutputError, match="written by another run"):
+                    geosharp.train([pair], out, base=model, steps=4, device="cpu")
             if progress.step == stop:
                 raise KeyboardInterrupt
 

@@ -10,6 +10,7 @@ from geosharp.hfreqdiff.checkpoint import Model
 from geosharp.raster.scene import Scene
 from geosharp.raster.stamp import read_sidecar
 from geosharp.tuning.recipe import Recipe
+from geosharp.version import __version__
 
 _SETTING = "setting "
 
@@ -25,6 +26,7 @@ def identify(
     """As text by name: settings, the base, and each scene, wherever its files lie; hashes: see hash_files."""
     settings = recipe.identity | {"align": str(align)}
     found = {f"{_SETTING}{name}": value for name, value in settings.items()}
+    found["geosharp"] = __version__
     found["base"] = "none" if base is None else base.digest
     for number, (scene, known) in enumerate(zip(scenes, hashes, strict=True), 1):
         files = " ".join(f"{Path(file).name} {digest}" for file, digest in known.items())

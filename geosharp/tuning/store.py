@@ -58,7 +58,6 @@ class Store:
     def _open(self, *, whole: bool) -> Stored | None:
         if not self.path.exists():
             return None
-        remedy = f"remove {self.path} to start anew, or take another --out"
         try:
             with safe_open(self.path, "pt") as file:
                 told = json.loads((file.metadata() or {})[_ENTRY])
@@ -66,9 +65,7 @@ class Store:
                 names = file.keys() if whole else ()
                 stored = Stored({name: file.get_tensor(name) for name in names}, facts)
         except (OSError, SafetensorError, ValueError, LookupError, TypeError) as error:
-            raise InputError(
-                self.path, f"a state that cannot be read ({error})", "one that train wrote", remedy
-            ) from error
+            raise self.damaged(error) from error
         wanted = identity if self.identity is None else self.identity
         names = sorted({*identity, *wanted})
         if differing := [name for name in names if identity.get(name) != wanted.get(name)]:
@@ -76,9 +73,19 @@ class Store:
                 self.path,
                 f"the state of a run with other {', '.join(differing)}",
                 "the same scenes and settings, to go on where it stopped",
-                remedy,
+                self._remedy,
             )
         return stored
+
+    def damaged(self, error: Exception) -> InputError:
+        """What to raise where it does not hold what it should."""
+        return InputError(
+            self.path, f"a state that cannot be read ({error})", "one that train wrote", self._remedy
+        )
+
+    @property
+    def _remedy(self) -> str:
+        return f"remove {self.path} to start anew, or take another --out"
 
     def discard(self) -> None:
         self.path.unlink(missing_ok=True)

@@ -28,7 +28,7 @@ from geosharp.tuning.judge import average, judge, network_contestant
 from geosharp.tuning.learner import WARM_UP, Learner
 from geosharp.tuning.processes import Processes
 from geosharp.tuning.recipe import MOST_STEPS, Recipe
-from geosharp.tuning.store import Store
+from geosharp.tuning.store import Store, Stored
 from geosharp.tuning.verdict import LEAST_GAIN, closer, harms
 
 # Steps by which an hour is told in steps, without the first, in which memory is found.
@@ -225,8 +225,14 @@ class _Run:
     def resume(self) -> None:
         """Go on from what is kept, if anything is."""
         stored = None if self.store is None else self.store.read()
-        if stored is None:
+        if self.store is None or stored is None:
             return
+        try:
+            self._restore(stored)
+        except (LookupError, TypeError, ValueError, RuntimeError) as error:
+            raise self.store.damaged(error) from error
+
+    def _restore(self, stored: Stored) -> None:
         self.learner.restore(stored.tensors, stored.facts["step"])
         self.best = {name: stored.tensors[f"best.{name}"].clone() for name in self.best}
         self.steps, self.seconds = stored.facts["steps"], stored.facts["seconds"]

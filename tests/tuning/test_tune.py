@@ -89,6 +89,21 @@ def test_a_run_goes_on_where_it_was_stopped_to_the_same_weights(
     assert not same(through, run(ground, replace(TINY, seed=1))[0])
 
 
+@pytest.mark.parametrize("lacking", ["loss", "looks", "step"])
+def test_a_state_that_lacks_something_is_told_as_damaged(
+    ground: Ground, tmp_path: Path, lacking: str
+) -> None:
+    store = Store.beside(tmp_path / "m.safetensors", {})
+    with pytest.raises(KeyboardInterrupt):
+        run(ground, store=store, stop_after=1)
+    stored = store.read()
+    assert stored is not None
+    del stored.facts[lacking]
+    store.keep(stored.tensors, stored.facts)
+    with pytest.raises(InputError, match=f"cannot be read.*{lacking}"):
+        run(ground, store=store)
+
+
 def test_a_run_that_has_ended_does_nothing_more(ground: Ground, tmp_path: Path) -> None:
     store = Store.beside(tmp_path / "m.safetensors", {})
     first, _ = run(ground, store=store)

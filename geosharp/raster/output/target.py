@@ -9,7 +9,8 @@ import shlex
 import sys
 import time
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -178,6 +179,17 @@ class Temporary:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+
+@contextmanager
+def alone(target: Path) -> Iterator[None]:
+    """Refuse where a run that came before is at work on the target, and be the one in the block."""
+    temporary = Temporary(target)
+    try:
+        temporary.check_alone()
+        yield
+    finally:
+        temporary.discard()
 
 
 def delete_stale(target: Path) -> None:
