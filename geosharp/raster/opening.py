@@ -8,7 +8,7 @@ import functools
 import os
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ Texts = tuple[str | None, ...]
 _ARCHIVES = {"zip": "/vsizip/", "tar": "/vsitar/", "gzip": "/vsigzip/"}
 _STORES = {"s3": "/vsis3/", "gs": "/vsigs/", "az": "/vsiaz/", "oss": "/vsioss/"}
 _STORES |= {scheme: f"/vsicurl/{scheme}://" for scheme in ("http", "https", "ftp")}
+_AFAR = re.compile("://|" + "|".join(map(re.escape, _STORES.values())))
 # How an image in a file with that ending is named; a .gz holds one file only.
 _INSIDE = {
     ".zip": "/vsizip/{}/image.tif",
@@ -65,7 +66,18 @@ def gdal_name(name: str) -> str:
 def opened(name: str) -> Iterator[Any]:
     """An open rasterio dataset, with its side files (.msk, .hdr, .aux.xml); failures are InputErrors."""
     with told(name), quietly(), beside(), rasterio.open(name) as raster:
+        _check_files(name, raster.files)
         yield raster
+
+
+def _check_files(name: str, files: Iterable[str]) -> None:
+    """Refuse what another computer sends (a VRT, by whatever name) and is made of files of this one."""
+    if not _AFAR.search(name):
+        return
+    if local := next((file for file in files if not _AFAR.search(file)), None):
+        found = f"it is made of a file of this computer, {local}"
+        needed = "an image that is whole on its server"
+        raise InputError(name, found, needed, "download it, look into it, and pass it if you trust it")
 
 
 def check_exists(name: str, role: str) -> None:

@@ -201,6 +201,24 @@ def test_a_server_of_whole_files_only_and_a_missing_address_are_told(server: tup
     assert "check the address" in missing.remedy
 
 
+def test_what_a_server_sends_is_not_made_of_files_here(server: tuple[Path, str], tmp_path: Path) -> None:
+    folder, address = server
+    mine, theirs = tmp_path / "mine.tif", folder / "theirs.tif"
+    for path in (mine, theirs):
+        write_raster(path, np.ones((1, 4, 4), "uint8"))
+    band = (
+        '<VRTRasterBand dataType="Byte" band="1"><SimpleSource>'
+        "<SourceFilename>{}</SourceFilename><SourceBand>1</SourceBand></SimpleSource></VRTRasterBand>"
+    )
+    text = f'<VRTDataset rasterXSize="4" rasterYSize="4">{band}</VRTDataset>'
+    (folder / "image.tif").write_text(text.format(mine))
+    error = refusal(gdal_name(f"{address}/image.tif"))
+    assert f"a file of this computer, {mine}" in error.found
+    (folder / "other.tif").write_text(text.format(f"/vsicurl/{address}/theirs.tif"))
+    with opened(gdal_name(f"{address}/other.tif")) as raster:
+        assert raster.shape == (4, 4)
+
+
 def test_text_that_is_not_utf8_is_told(tmp_path: Path) -> None:
     path = tmp_path / "a.vrt"
     crs = '<SRS>LOCAL_CS["r\u00e9seau",UNIT["metre",1]]</SRS>'
