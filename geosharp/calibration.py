@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from geosharp.engine.methods import METHODS
 from geosharp.document import make_document
+from geosharp.engine.methods import METHODS
 from geosharp.engine.stream import Progress, ProgressCallback
 from geosharp.errors import InputError, UsageError
 from geosharp.raster.output.text import (

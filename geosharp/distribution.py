@@ -28,7 +28,6 @@ from geosharp.engine.writing import check_filled, write_tiles
 from geosharp.errors import InputError, ResourceError
 from geosharp.hfreqdiff.models import SUFFIX, find_model, shipped_models
 from geosharp.hfreqdiff.settings import Diffusion
-from geosharp.imaging.degradation import Degradation
 from geosharp.raster.content import fused_content, spread_content
 from geosharp.raster.grid import Rect
 from geosharp.raster.output import OutputFormat, SceneWriter
@@ -190,6 +189,9 @@ def _open(text: str, threads: int) -> tuple[Setup, Job, bool]:
         arguments["diffusion"] = Diffusion(**arguments["diffusion"])
     setup = prepare(**arguments)
     if (known := run["degradation"]) is not None:
+        # With it comes torch, which Brovey's processes do without.
+        from geosharp.imaging.degradation import Degradation
+
         gains = tuple((rows, cols) for rows, cols in known["gains"])
         setup = adopt(setup, Degradation(gains, tuple(known["pan_gain"]), tuple(known["shift"])))
     differing, changes = find_differences(run["same"], _tell_same(setup))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from geosharp.errors import GeosharpError
@@ -36,9 +36,6 @@ class Finding:
     def told(self) -> str:
         """In a line."""
         return f"{self.subject}: {self.text}" + (f": {self.advice}" if self.advice else "")
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def refuse(subject: str, error: GeosharpError) -> Finding:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from geosharp.calibration import Learnt, Notes, check_choice, learn
@@ -60,7 +59,7 @@ class FuseResult:
     profile: Profile | None = None
     bands: tuple[str, ...] = ()
     dtype: str = ""
-    settings: Mapping[str, object] = MappingProxyType({})
+    settings: Mapping[str, object] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """What `geosharp fuse --json` prints."""

@@ -186,7 +186,7 @@ def report(
     write_text(Path(out), page, HTML_SUFFIXES, overwrite=overwrite, inputs=inputs)
     seconds = time.perf_counter() - start
     scores = {
-        row.name: dict(zip(METRICS["full"], row.values, strict=True))
+        row.method: dict(zip(METRICS["full"], row.values, strict=True))
         for table in data.scores
         for row in table.rows
     }

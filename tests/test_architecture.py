@@ -20,6 +20,7 @@ MAX_LINES = 400
 
 # A room may import itself and rooms of a lower rank; rooms of one rank do not know each other.
 RANKS = {
+    "document": 0,
     "errors": 0,
     "version": 0,
     "cluster": 1,
@@ -81,6 +82,7 @@ OWN_SUBJECT = {
     "test_examples",
     "test_experiments",
     "test_faults",
+    "test_machine",
     "test_messages",
     "test_mutants",
     "test_new_satellite",
@@ -354,6 +356,14 @@ def test_the_command_line_answers_without_torch_or_rasterio(arguments: list[str]
     loaded = loaded_after(f"sys.argv = {['geosharp', *arguments]}; from geosharp.cli import main; main()")
     assert "typer" in loaded
     assert not loaded & {"torch", "rasterio"}
+
+
+def test_archives_and_clusters_begin_without_torch() -> None:
+    """Brovey needs none, and it takes seconds, and memory in each of their processes."""
+    modules = [f"{PACKAGE}.{name}" for name in ("archive.batch", "archive.running", "distribution")]
+    loaded = loaded_after(f"import {', '.join(modules)}")
+    assert "rasterio" in loaded
+    assert "torch" not in loaded
 
 
 def test_the_probe_sees_what_is_loaded() -> None:

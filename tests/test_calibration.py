@@ -236,7 +236,7 @@ def test_tiles_do_not_show_where_ms_is_moved(scene: Scene, saved: Path, tmp_path
 def test_evaluating_judges_with_what_was_learnt(scene: Scene, learnt: Learnt) -> None:
     auto = geosharp.evaluate(*names(scene), methods=["glp"])
     assert auto.degradation == learnt.degradation
-    assert json.loads(auto.as_json())["calibration"]["source"] == "scene"
+    assert auto.as_json()["calibration"]["source"] == "scene"
     table = geosharp.evaluate(*names(scene), methods=["glp"], calibration="sensor")
     assert table.degradation == table_degradation(scene)
     judged = geosharp.evaluate(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import get_args
 
 import pytest
 
+from geosharp.document import to_json
 from geosharp.errors import PairError
 from geosharp.finding import LEVELS, Finding, Level, find_worst, refuse
 
@@ -30,4 +30,4 @@ def test_an_error_loses_nothing_as_a_finding() -> None:
     found = refuse("pair", PairError("a and b", "no overlap", "some", "check both"))
     assert found.level == "stop"
     assert found.told == "pair: a and b: no overlap; needed: some: check both"
-    assert set(json.loads(json.dumps(found.as_json()))) == {"subject", "level", "text", "advice", "facts"}
+    assert set(to_json(found)) == {"subject", "level", "text", "advice", "facts"}

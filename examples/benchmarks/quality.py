@@ -131,7 +131,7 @@ def main() -> None:
     if {"hfreqdiff", *CLASSICAL} <= set(methods):
         print(f"\nhfreqdiff against the best of {', '.join(CLASSICAL)}\n\n{lead_table(evaluations)}")
     if options.json is not None:
-        scores = {name: json.loads(evaluation.as_json()) for name, evaluation in evaluations.items()}
+        scores = {name: evaluation.as_json() for name, evaluation in evaluations.items()}
         options.json.write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
 
 

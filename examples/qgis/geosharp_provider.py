@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 from qgis.core import (
@@ -110,7 +111,11 @@ class Command(QgsProcessingAlgorithm):
             return {}
         QgsSettings().setValue(SETTING, command)
         feedback.pushInfo(printed)
+        self.keep(printed, outputs)
         return dict(outputs)
+
+    def keep(self, printed: str, outputs: Mapping[str, str]) -> None:
+        """Put what the command has printed where it is asked for."""
 
     def add_parameters(self) -> None:
         raise NotImplementedError
@@ -170,7 +175,7 @@ class Fuse(Command):
 
 class Evaluate(Command):
     verb, title = "evaluate", "Evaluate"
-    help = "Scores of finished results beside simple methods, as a table in the log and as JSON."
+    help = "Scores of finished results beside simple methods, as JSON: in the log and in a file."
 
     def add_parameters(self) -> None:
         self.add_pair()
@@ -182,11 +187,17 @@ class Evaluate(Command):
 
     def tell(self, parameters: Any, context: Any) -> tuple[list[str], Mapping[str, str]]:
         out = self.parameterAsFileOutput(parameters, "OUTPUT", context)
-        arguments = ["evaluate", *self.tell_pair(parameters, context), "--json", out, "--overwrite"]
+        arguments = ["evaluate", *self.tell_pair(parameters, context), "--json", "--log-json"]
         for layer in self.parameterAsLayerList(parameters, "FUSED", context):
             arguments += ["--fused", layer.source()]
         arguments += ["--method", self.parameterAsString(parameters, "METHODS", context)]
         return [*arguments, *self.tell_choices(parameters, context)], {"OUTPUT": out}
+
+    def keep(self, printed: str, outputs: Mapping[str, str]) -> None:
+        try:
+            Path(outputs["OUTPUT"]).write_text(printed, encoding="utf-8")
+        except OSError as error:
+            raise QgsProcessingException(f"{outputs['OUTPUT']} cannot be written ({error})") from error
 
 
 class Report(Command):
@@ -202,5 +213,5 @@ class Report(Command):
     def tell(self, parameters: Any, context: Any) -> tuple[list[str], Mapping[str, str]]:
         out = self.parameterAsFileOutput(parameters, "OUTPUT", context)
         arguments = ["report", self.tell_layer(parameters, "FUSED", context)]
-        arguments += [*self.tell_pair(parameters, context), "--out", out, "--overwrite"]
+        arguments += [*self.tell_pair(parameters, context), "--out", out, "--overwrite", "--log-json"]
         return [*arguments, *self.tell_choices(parameters, context)], {"OUTPUT": out}

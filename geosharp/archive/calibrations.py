@@ -17,7 +17,6 @@ from geosharp.archive.ledger import Row
 from geosharp.archive.options import PER_SENSOR
 from geosharp.calibration import Tell, learn_scene
 from geosharp.errors import GeosharpError
-from geosharp.padm.calibration import load_calibration
 from geosharp.raster.scene import Scene, open_scene
 from geosharp.raster.sensors import UNKNOWN
 
@@ -61,9 +60,13 @@ def share_calibrations(
             keys[out] = _find_key(row, given)
         if (key := keys[out]) in missing and _learn(row, given, files[key], tell):
             missing.discard(key)
-    for key in files.keys() - missing:
+    if there := files.keys() - missing:
+        # With it comes torch, which archives of no calibration do without.
+        from geosharp.padm.calibration import load_calibration
+
         # Better one message now than one for each scene.
-        load_calibration(files[key])
+        for key in there:
+            load_calibration(files[key])
     return {out: _choose(keys[out], files, missing) for out in waiting if out in asking}
 
 

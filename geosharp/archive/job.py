@@ -13,7 +13,6 @@ from typing import Any
 from geosharp.archive.items import Origin, write_item
 from geosharp.archive.ledger import DONE, FAILED, SKIPPED, Row
 from geosharp.errors import GeosharpError, OutputError
-from geosharp.evaluation import evaluate
 from geosharp.fusion import FuseResult, fuse
 from geosharp.raster.output.target import await_others
 
@@ -83,6 +82,9 @@ def _complete(job: Job, row: Row, result: FuseResult) -> Row:
 
 def _score(job: Job, row: Row, result: FuseResult) -> dict[str, float]:
     """At full resolution, by metric; those that have a value."""
+    # With it comes torch, which Brovey's processes do without: it takes seconds, and memory in each.
+    from geosharp.evaluation import evaluate
+
     chosen = {name: job.options[name] for name in _SCORED if name in job.options}
     calibration = result.calibration or job.options.get("calibration", "auto")
     scored = evaluate(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -155,6 +157,11 @@ def put(text: str) -> None:
             "a stdout that takes text",
             "send it elsewhere; files that were asked for are complete",
         ) from error
+
+
+def put_json(document: Mapping[str, Any]) -> None:
+    """Print a result for programs: all that stdout is to hold."""
+    put(json.dumps(document, indent=2, allow_nan=False))
 
 
 def _drop_stdout() -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from geosharp.cli.app import app, open_terminal, put
+from geosharp.cli.app import app, open_terminal, put, put_json
 from geosharp.cli.options import (
     AlignOption,
     BandsOption,
@@ -17,6 +17,7 @@ from geosharp.cli.options import (
     DeviceOption,
     DtypeOption,
     ExtentOption,
+    JsonOption,
     LogOption,
     MemoryOption,
     MethodOption,
@@ -114,6 +115,7 @@ def batch_command(
     max_memory: MemoryOption = None,
     device: DeviceOption = None,
     precision: PrecisionOption = None,
+    as_json: JsonOption = False,
     log_json: LogOption = False,
     verbose: VerboseOption = False,
     quiet: QuietOption = False,
@@ -153,7 +155,11 @@ def batch_command(
     if dry_run:
         for note in listing.notes:
             terminal.note(note)
-        put(format_plan(plan(listing, out, options)))
+        planned = plan(listing, out, options)
+        if as_json:
+            put_json(planned.as_json())
+        else:
+            put(format_plan(planned))
         return
     result = batch(
         listing,
@@ -168,6 +174,11 @@ def batch_command(
         on_row=terminal.scene_done,
         on_note=terminal.note,
     )
-    put(format_batch(result))
+    told = format_batch(result)
+    terminal.conclude(told.splitlines()[0], seconds=result.seconds)
+    if as_json:
+        put_json(result.as_json())
+    else:
+        put(told)
     if result.failed:
         raise typer.Exit(1)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from geosharp.cli.app import app, open_terminal, put
+from geosharp.cli.app import app, open_terminal, put, put_json
 from geosharp.cli.options import (
     AdaptingCommand,
     AdaptOption,
@@ -22,6 +22,7 @@ from geosharp.cli.options import (
     DrawsOption,
     DtypeOption,
     ExtentOption,
+    JsonOption,
     LogOption,
     MemoryOption,
     MethodOption,
@@ -45,6 +46,7 @@ from geosharp.cli.options import (
     read_numbers,
 )
 from geosharp.cli.results import write_report
+from geosharp.document import to_json
 
 
 @app.command(
@@ -163,6 +165,7 @@ def fuse_command(
             rich_help_panel="Performance",
         ),
     ] = False,
+    as_json: JsonOption = False,
     log_json: LogOption = False,
     verbose: VerboseOption = False,
     quiet: QuietOption = False,
@@ -212,12 +215,14 @@ def fuse_command(
             progress=progress,
             on_note=terminal.note,
         )
-    terminal.fused(result)
     if result.profile is not None:
         terminal.profiled(result.profile)
-    put(str(result.path))
+    terminal.fused(result)
+    if not as_json:
+        put(str(result.path))
+    page = None
     if report is not None:
-        write_report(
+        page = write_report(
             terminal,
             out,
             pan,
@@ -227,7 +232,11 @@ def fuse_command(
             calibration=result.calibration or calibration,
             align=align,
             told=result.warnings,
-        )
+        ).path
+        if not as_json:
+            put(str(page))
+    if as_json:
+        put_json(result.as_json() | to_json({"report": page}))
 
 
 @app.command("demo", epilog="Example: geosharp demo /tmp/geosharp-demo")
@@ -243,14 +252,19 @@ def demo_command(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an earlier demo in FOLDER.")
     ] = False,
+    as_json: JsonOption = False,
+    log_json: LogOption = False,
     verbose: VerboseOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Make a scene by code, fuse it, and compare the result with the known truth."""
-    terminal = open_terminal(context, verbose, quiet)
+    terminal = open_terminal(context, verbose, quiet, log_json=log_json)
     from geosharp.demo import demo
 
     with terminal.progress() as progress:
         result = demo(folder, size=size, seed=seed, overwrite=overwrite, progress=progress)
     terminal.demonstrated(result)
-    put(str(result.fused))
+    if as_json:
+        put_json(result.as_json())
+    else:
+        put(str(result.fused))

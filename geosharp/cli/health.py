@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from geosharp.cli.app import app, open_terminal, put
+from geosharp.cli.app import app, open_terminal, put, put_json
 from geosharp.cli.options import (
     BandsOption,
     JsonOption,
+    LogOption,
     MemoryOption,
     MethodOption,
     MsArgument,
@@ -43,6 +43,7 @@ def check_command(
     max_memory: MemoryOption = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit code 1 for warnings, too.")] = False,
     as_json: JsonOption = False,
+    log_json: LogOption = False,
     verbose: VerboseOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -50,10 +51,9 @@ def check_command(
 
     Overlap, georeference, time gap, registration and its map, no-data, saturation, bit depth, band order,
     cloud, memory, time and disk, from headers and a sample of pixels; nothing is written. Exit code 0: fit,
-    1: not fit (a "stop"). --json prints schema, pan, ms, fit, level, shift_map and findings, each of these
-    with subject, level (ok, note, warning, stop), text, advice and facts.
+    1: not fit (a "stop").
     """
-    open_terminal(context, verbose, quiet)
+    open_terminal(context, verbose, quiet, log_json=log_json)
     from geosharp.checkup.check import check
     from geosharp.terminal.checkup import format_checkup
 
@@ -67,7 +67,10 @@ def check_command(
         max_memory=read_bytes("--max-memory", max_memory),
         folder=folder,
     )
-    put(json.dumps(found.as_json(), indent=2, allow_nan=False) if as_json else format_checkup(found))
+    if as_json:
+        put_json(found.as_json())
+    else:
+        put(format_checkup(found))
     if not found.fit or (strict and found.level == "warning"):
         raise typer.Exit(1)
 
@@ -76,19 +79,23 @@ def check_command(
 def doctor_command(
     context: typer.Context,
     as_json: JsonOption = False,
+    log_json: LogOption = False,
     verbose: VerboseOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Say whether all works here: versions, GDAL and PROJ, GPUs, memory, models, and a fusion of a tiny pair.
 
     For a report of a problem, and after an installation; nothing is left behind. Exit code 0: it works, 1:
-    something does not (a "stop"). --json prints schema, works, level and findings, as check does.
+    something does not (a "stop").
     """
-    open_terminal(context, verbose, quiet)
+    open_terminal(context, verbose, quiet, log_json=log_json)
     from geosharp.diagnosis import diagnose
     from geosharp.terminal.checkup import format_diagnosis
 
     found = diagnose()
-    put(json.dumps(found.as_json(), indent=2, allow_nan=False) if as_json else format_diagnosis(found))
+    if as_json:
+        put_json(found.as_json())
+    else:
+        put(format_diagnosis(found))
     if not found.works:
         raise typer.Exit(1)

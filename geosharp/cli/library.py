@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
 
-from geosharp.cli.app import app, open_terminal, put
-from geosharp.cli.options import JsonOption, QuietOption, VerboseOption
+from geosharp.cli.app import app, open_terminal, put, put_json
+from geosharp.cli.options import JsonOption, LogOption, QuietOption, VerboseOption
+from geosharp.document import make_document
 
 
 @app.command("sensors", epilog="Example: geosharp sensors worldview-2 > my-sensor.toml")
@@ -21,19 +21,22 @@ def sensors_command(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the sensors that --sensor takes; or print one as a sensor file, to start one for a new satellite.
-
-    --json prints the keys of a sensor file, null for what is not known: of one, or a list of all.
-    """
+    """List the sensors that --sensor takes; or print one as a sensor file, to start a new satellite's."""
     from geosharp.raster.sensor_file import describe_sensor, format_sensor
     from geosharp.raster.sensors import SENSORS, find_sensor
 
     if name is not None:
         sensor = find_sensor(name, "NAME")
-        put(_as_json(describe_sensor(sensor)) if as_json else format_sensor(sensor).rstrip("\n"))
+        if as_json:
+            put_json(make_document("sensor/1", describe_sensor(sensor)))
+        else:
+            put(format_sensor(sensor).rstrip("\n"))
         return
     told = [describe_sensor(sensor) for sensor in SENSORS.values()]
-    put(_as_json(told) if as_json else format_sensors(told))
+    if as_json:
+        put_json(make_document("sensors/1", {"sensors": told}))
+    else:
+        put(format_sensors(told))
 
 
 @app.command("models", epilog="Example: geosharp models base --verify")
@@ -52,16 +55,15 @@ def models_command(
         ),
     ] = False,
     as_json: JsonOption = False,
+    log_json: LogOption = False,
     verbose: VerboseOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """List the models that --model takes by name; or show one, with what it was trained on and its scores.
 
-    Shipped ones, and those in geosharp/models in $XDG_DATA_HOME (~/.local/share). --json prints name, place,
-    file, bytes, sha256, parameters, draws, sigma_data, ratios and facts, and with --verify card: of one, or a
-    list of all, with fault instead where one is no model.
+    Shipped ones, and those in geosharp/models in $XDG_DATA_HOME (~/.local/share).
     """
-    terminal = open_terminal(context, verbose, quiet)
+    terminal = open_terminal(context, verbose, quiet, log_json=log_json)
     if name is not None:
         show_model(name, as_json=as_json, verify=verify)
         return
@@ -69,7 +71,10 @@ def models_command(
     from geosharp.hfreqdiff.models import user_folder
 
     found = [examine(entry, verify=verify) for entry in list_models()]
-    put(_as_json(found) if as_json else format_models(found))
+    if as_json:
+        put_json(make_document("models/1", {"models": found}))
+    else:
+        put(format_models(found))
     terminal.note(f"models in {user_folder()} go by their names")
     if verify and any("fault" in each for each in found):
         raise typer.Exit(1)
@@ -83,11 +88,10 @@ def show_model(name: str, *, as_json: bool, verify: bool = False, flag: str = "N
     found = describe_model(entry)
     if verify:
         found["card"] = verify_model(entry)
-    put(_as_json(found) if as_json else format_model(found))
-
-
-def _as_json(found: object) -> str:
-    return json.dumps(found, indent=2)
+    if as_json:
+        put_json(make_document("model/1", found))
+    else:
+        put(format_model(found))
 
 
 def format_sensors(sensors: Sequence[dict[str, Any]]) -> str:

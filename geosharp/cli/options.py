@@ -33,7 +33,10 @@ MsArgument = Annotated[
         show_default=False,
     ),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+JsonOption = Annotated[
+    bool,
+    typer.Option("--json", help="Print one JSON document, and nothing else (examples/guide/machine.md)."),
+]
 BandsOption = Annotated[
     str | None,
     typer.Option(

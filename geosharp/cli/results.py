@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from geosharp.cli.app import app, open_terminal, put
+from geosharp.cli.app import app, open_terminal, put, put_json
 from geosharp.cli.options import (
     AlignOption,
     AreaOption,
@@ -16,6 +16,8 @@ from geosharp.cli.options import (
     CalibrationOption,
     ConsistencyOption,
     DeviceOption,
+    JsonOption,
+    LogOption,
     ModelOption,
     MsArgument,
     PanArgument,
@@ -31,6 +33,7 @@ from geosharp.cli.options import (
 
 if TYPE_CHECKING:
     from geosharp.padm.calibration import Calibration
+    from geosharp.reporting import ReportResult
     from geosharp.terminal.console import Terminal
 
 
@@ -61,6 +64,8 @@ def report_command(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an existing page.", rich_help_panel="Output")
     ] = False,
+    as_json: JsonOption = False,
+    log_json: LogOption = False,
     verbose: VerboseOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -70,8 +75,8 @@ def report_command(
     where it disagrees with MS and PAN; histograms, spectra, seams, and how it was made. What geosharp made
     tells its --bands and --sensor itself. Refused: a result that is not on PAN's grid or has other bands.
     """
-    terminal = open_terminal(context, verbose, quiet)
-    write_report(
+    terminal = open_terminal(context, verbose, quiet, log_json=log_json)
+    result = write_report(
         terminal,
         fused,
         pan,
@@ -84,6 +89,10 @@ def report_command(
         calibration=calibration,
         align=align,
     )
+    if as_json:
+        put_json(result.as_json())
+    else:
+        put(str(result.path))
 
 
 def write_report(
@@ -100,8 +109,8 @@ def write_report(
     calibration: str | Calibration = "auto",
     align: bool = True,
     told: Collection[str] = (),
-) -> None:
-    """Write a page and tell of it. told: notes that are not to be told again."""
+) -> ReportResult:
+    """Write a page and say so. told: notes that are not to be told again."""
     from geosharp.reporting import report
 
     with terminal.progress() as progress:
@@ -122,10 +131,10 @@ def write_report(
     terminal.say(
         "done",
         f"report: {result.size / 1e6:.1f} MB in {result.seconds:.1f} s",
-        path=str(result.path),
+        path=result.path,
         seconds=round(result.seconds, 3),
     )
-    put(str(result.path))
+    return result
 
 
 @app.command("evaluate", epilog="Example: geosharp evaluate pan.tif ms.tif --fused sharp.tif --method glp")
@@ -173,13 +182,8 @@ def evaluate_command(
     consistency: ConsistencyOption = None,
     threads: ThreadsOption = None,
     device: DeviceOption = None,
-    json_file: Annotated[
-        Path | None,
-        typer.Option("--json", metavar="FILE", help="Also write them as JSON.", rich_help_panel="Output"),
-    ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace an existing JSON file.", rich_help_panel="Output")
-    ] = False,
+    as_json: JsonOption = False,
+    log_json: LogOption = False,
     verbose: VerboseOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -190,15 +194,11 @@ def evaluate_command(
     PAN's grid or has other bands. One file per method is kept meanwhile in the folder for temporary files
     (TMPDIR).
     """
-    terminal = open_terminal(context, verbose, quiet)
+    terminal = open_terminal(context, verbose, quiet, log_json=log_json)
     diffusion = read_diffusion(model, steps, seed, consistency, device)
     from geosharp.evaluation import evaluate
-    from geosharp.raster.output.text import JSON_SUFFIXES, check_text, write_text
     from geosharp.terminal.tables import format_scores
 
-    inputs = [pan, *ms, *(fused or []), *([area] if area else [])]
-    if json_file is not None:
-        check_text(json_file, JSON_SUFFIXES, overwrite=overwrite, inputs=inputs)
     with terminal.progress() as progress:
         evaluation = evaluate(
             pan,
@@ -216,8 +216,8 @@ def evaluate_command(
             progress=progress,
             on_note=terminal.note,
         )
-    if json_file is not None:
-        sources = evaluation.scene.pan, *evaluation.scene.ms
-        inputs += [file for source in sources for file in source.files]
-        write_text(json_file, evaluation.as_json(), JSON_SUFFIXES, overwrite=overwrite, inputs=inputs)
-    put(format_scores(evaluation))
+    terminal.conclude(f"scored at {' and '.join(evaluation.protocols)} resolution")
+    if as_json:
+        put_json(evaluation.as_json())
+    else:
+        put(format_scores(evaluation))

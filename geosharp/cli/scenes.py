@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from geosharp.cli.app import app, open_terminal, put
+from geosharp.cli.app import app, open_terminal, put, put_json
 from geosharp.cli.library import show_model
 from geosharp.cli.options import (
     AlignOption,
@@ -20,6 +19,7 @@ from geosharp.cli.options import (
     DtypeOption,
     ExtentOption,
     JsonOption,
+    LogOption,
     MemoryOption,
     MethodOption,
     ModelOption,
@@ -72,6 +72,7 @@ def info_command(
     device: DeviceOption = None,
     precision: PrecisionOption = None,
     as_json: JsonOption = False,
+    log_json: LogOption = False,
     verbose: VerboseOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -82,7 +83,7 @@ def info_command(
     One file alone, instead of a pair: of a result of fuse, how it was made and the command that makes it
     again; of a model (.safetensors), what it tells of itself, as models does.
     """
-    terminal = open_terminal(context, verbose, quiet)
+    terminal = open_terminal(context, verbose, quiet, log_json=log_json)
     if not ms:
         if pan.casefold().endswith(SUFFIX):
             show_model(pan, as_json=as_json, flag="PAN")
@@ -107,7 +108,7 @@ def info_command(
         diffusion=read_diffusion(model, steps, seed, consistency, device, draws, precision),
     )
     if as_json:
-        put(json.dumps(seen, indent=2, allow_nan=False))
+        put_json(seen)
         return
     put(format_info(seen))
     plan = seen["plan"]
@@ -124,7 +125,7 @@ def _show_origin(terminal: Terminal, name: str, *, as_json: bool) -> None:
 
     told = trace(name)
     if as_json:
-        put(json.dumps(told, indent=2, allow_nan=False))
+        put_json(told)
         return
     put(format_origin(told))
     for note in told["notes"]:
@@ -161,6 +162,8 @@ def calibrate_command(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an existing JSON or PNG.", rich_help_panel="Output")
     ] = False,
+    as_json: JsonOption = False,
+    log_json: LogOption = False,
     verbose: VerboseOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -169,8 +172,8 @@ def calibrate_command(
     Prints a table of the bands beside the sensor's published values, and what to make of it. fuse does the
     same by itself; a saved calibration serves other scenes of the sensor, or is kept as a record.
     """
-    terminal = open_terminal(context, verbose, quiet)
-    from geosharp.calibration import check_files, learn_scene, save
+    terminal = open_terminal(context, verbose, quiet, log_json=log_json)
+    from geosharp.calibration import check_files, describe_saved, learn_scene, save
     from geosharp.raster.scene import open_scene
     from geosharp.terminal.tables import format_calibration
 
@@ -181,6 +184,10 @@ def calibrate_command(
     with terminal.progress() as progress:
         calibration = learn_scene(scene, align=align, progress=progress)
     save(calibration, scene, out, plot, overwrite=overwrite)
-    put(format_calibration(calibration, scene))
     for note in calibration.notes:
         terminal.note(note)
+    terminal.conclude(f"calibration {calibration.verdict}", path=out)
+    if as_json:
+        put_json(describe_saved(calibration, scene, out, plot))
+    else:
+        put(format_calibration(calibration, scene))

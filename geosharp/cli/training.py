@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from geosharp.cli.app import app, open_terminal, put
+from geosharp.cli.app import app, open_terminal, put, put_json
 from geosharp.cli.options import (
     AlignOption,
     BandsOption,
     DeviceOption,
+    JsonOption,
     LogOption,
     QuietOption,
     SensorOption,
@@ -95,6 +96,7 @@ def train_command(
     overwrite: OverwriteOption = False,
     tensorboard: TensorboardOption = None,
     device: DeviceOption = None,
+    as_json: JsonOption = False,
     log_json: LogOption = False,
     verbose: VerboseOption = False,
     quiet: QuietOption = False,
@@ -133,7 +135,7 @@ def train_command(
             terminal.note(f"what was learnt is in {state_beside(out)}: the same command goes on there")
         raise
     if result.first:
-        _conclude(terminal, result)
+        _conclude(terminal, result, as_json=as_json)
 
 
 @contextmanager
@@ -151,19 +153,23 @@ def _progress(terminal: Terminal, folder: Path | None) -> Iterator[Callable[[Tra
         yield tell
 
 
-def _conclude(terminal: Terminal, result: TrainResult) -> None:
-    put(format_table(result))
-    put(result.verdict)
+def _conclude(terminal: Terminal, result: TrainResult, *, as_json: bool) -> None:
+    if as_json:
+        put_json(result.as_json())
+    else:
+        put(format_table(result))
+        put(result.verdict)
     terminal.say(
         "done",
         f"{result.steps} steps in {result.seconds:.0f} s; weights of step {result.step}",
-        path=None if result.path is None else str(result.path),
+        path=result.path,
         seconds=round(result.seconds, 3),
         better=result.better,
     )
     if result.path is None:
         raise typer.Exit(1)
-    put(str(result.path))
+    if not as_json:
+        put(str(result.path))
 
 
 def format_table(result: TrainResult) -> str:

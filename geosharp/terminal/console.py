@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import math
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from rich.progress import BarColumn, ProgressColumn, TextColumn, TimeRemainingCo
 from rich.progress import Progress as Bars
 from rich.table import Table
 
+from geosharp.document import to_json
 from geosharp.errors import GeosharpError
 from geosharp.terminal.tables import format_profile
 
@@ -48,7 +48,12 @@ class Terminal:
         """One message; `facts` go into its JSON form alone."""
         if self._quiet:
             return
-        self._put(json.dumps({"event": kind, "message": text, **facts}) if self._json else text)
+        self._put(json.dumps({"event": kind, "message": text, **to_json(facts)}) if self._json else text)
+
+    def conclude(self, text: str, **facts: Any) -> None:
+        """The last line of a log for programs, of what a user is told on stdout."""
+        if self._json:
+            self.say("done", text, **facts)
 
     def _put(self, text: str) -> None:
         """One line, where anybody hears it: messages that are lost decide nothing."""
@@ -102,7 +107,7 @@ class Terminal:
         self.say(
             "done",
             f"{result.method}: {width} x {height} pixels in {result.seconds:.1f} s ({rate})",
-            path=str(result.path),
+            path=result.path,
             seconds=round(result.seconds, 3),
             tiles=result.tiles,
         )
@@ -119,9 +124,12 @@ class Terminal:
         facts = {"tiles": profile.tiles, "wall": profile.wall}
         facts |= {"readers": profile.readers, "threads": profile.threads}
         text = profile.bound if self._json else format_profile(profile)
-        self.say("profile", text, seconds=dict(profile.seconds), **facts)
+        self.say("profile", text, seconds=profile.seconds, **facts)
 
     def demonstrated(self, result: DemoResult) -> None:
+        if self._json:
+            self.conclude("fused, and compared with the known truth", path=result.fused)
+            return
         table = Table(title="against the known truth", title_justify="left")
         for heading in ("", "PSNR dB", "SAM deg", "ERGAS"):
             table.add_column(heading, justify="left" if not heading else "right")
@@ -189,9 +197,7 @@ class Terminal:
         if p.look is not None:
             facts |= {name: getattr(p.look, name) for name in ("gain", "hqnr", "base_hqnr", "best")}
             text += f"; {_format_look(p.look)}"
-        # JSON knows no NaN, which is what a score is where nothing could be scored.
-        known = {name: value if math.isfinite(value) else None for name, value in facts.items()}
-        self.say("progress", text, **known)
+        self.say("progress", text, **facts)
 
     def _tell_json(self, p: Progress) -> None:
         self.say(

@@ -35,7 +35,7 @@ def test_what_goes_wrong_beside_a_result_is_a_warning(
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("no luck")
 
-    monkeypatch.setattr(job, "evaluate", fail)
+    monkeypatch.setattr("geosharp.evaluation.evaluate", fail)
     monkeypatch.setattr(job, "write_item", fail)
     row = do(make_job(tmp_path, made_pair, scored=True))
     assert (row.state, row.scores) == (DONE, {})

@@ -39,7 +39,7 @@ def test_a_sound_pair_is_fit_and_everything_is_looked_at(
     assert found.level == "note"
     told = json.loads(json.dumps(found.as_json(), allow_nan=False))
     assert [*told] == ["schema", "pan", "ms", "fit", "level", "findings", "shift_map"]
-    assert (told["schema"], told["fit"], told["ms"]) == (1, True, [str(made_pair[1])])
+    assert (told["schema"], told["fit"], told["ms"]) == ("geosharp.check/1", True, [str(made_pair[1])])
     for finding in told["findings"]:
         assert [*finding] == ["subject", "level", "text", "advice", "facts"]
     assert len(told["shift_map"]) == 2

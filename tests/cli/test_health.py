@@ -34,7 +34,7 @@ def test_a_fit_pair_exits_with_0_and_says_so(made_pair: tuple[Path, Path]) -> No
     assert "with glp on" in result.stdout
     assert "where MS lies on PAN, place by place" in result.stdout
     told = json.loads(run("check", *made_pair, "--method", "glp", "--json").stdout)
-    assert (told["schema"], told["fit"], told["pan"]) == (1, True, str(made_pair[0]))
+    assert (told["schema"], told["fit"], told["pan"]) == ("geosharp.check/1", True, str(made_pair[0]))
 
 
 def test_warnings_fail_where_they_are_to(tmp_path: Path) -> None:

@@ -150,15 +150,11 @@ def test_qgis_evaluates_and_reports(qgis: Path, made_pair: tuple[Path, Path]) ->
     pan, ms = map(str, made_pair)
     pair = f"PAN={pan}", f"MS={ms}"
     notes = qgis / "asked.json"
-    takes = (
-        f"json.dump(sys.argv[1:], open({str(notes)!r}, 'w')); open(sys.argv[sys.argv.index(OUT) + 1], 'w')"
-    )
-    program = write_program(
-        qgis / "geosharp", f"OUT = '--json' if '--json' in sys.argv else '--out'\n{takes}"
-    )
+    takes = f"json.dump(sys.argv[1:], open({str(notes)!r}, 'w')); print('printed')"
+    program = write_program(qgis / "geosharp", takes)
     wanted = {
-        "evaluate": ["--json", str(qgis / "out"), "--overwrite", "--fused", pan, "--method", "exp,glp"],
-        "report": ["--out", str(qgis / "out"), "--overwrite", "--sensor", "spot-6"],
+        "evaluate": ["--json", "--log-json", "--fused", pan, "--method", "exp,glp"],
+        "report": ["--out", str(qgis / "out"), "--overwrite", "--log-json", "--sensor", "spot-6"],
     }
     for verb, options in wanted.items():
         given = [f"OUTPUT={qgis / 'out'}", f"COMMAND={program}", f"FUSED={pan}"]
@@ -168,6 +164,9 @@ def test_qgis_evaluates_and_reports(qgis: Path, made_pair: tuple[Path, Path]) ->
         asked = json.loads(notes.read_text())
         assert asked == [verb, *([pan] if verb == "report" else []), pan, ms, *options]
         assert unknown_options(asked) == []
+        # Evaluate's scores are what it prints; a page is the command's own to write.
+        assert (qgis / "out").exists() == (verb == "evaluate")
+        (qgis / "out").unlink(missing_ok=True)
 
 
 @needs_qgis

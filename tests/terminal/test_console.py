@@ -6,6 +6,7 @@ import json
 import logging
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -124,6 +125,13 @@ def test_notes_and_errors_are_events_in_json(capfd: pytest.CaptureFixture[str]) 
     assert (event["subject"], event["remedy"]) == ("pan.tif", "pass one")
     Terminal(quiet=False, log_json=True).note("heard")
     assert json.loads(capfd.readouterr().err) == {"event": "note", "message": "heard"}
+
+
+def test_the_last_line_of_a_log_is_for_programs_alone(capfd: pytest.CaptureFixture[str]) -> None:
+    Terminal(quiet=False, log_json=False).conclude("scored", path=Path("a.json"))
+    assert capfd.readouterr().err == ""
+    Terminal(quiet=False, log_json=True).conclude("scored", path=Path("a.json"))
+    assert json.loads(capfd.readouterr().err) == {"event": "done", "message": "scored", "path": "a.json"}
 
 
 def test_what_is_logged_is_shown_where_asked_for(capfd: pytest.CaptureFixture[str]) -> None:
