@@ -13,6 +13,7 @@ from geosharp.calibration import Learnt, Notes, check_choice, learn
 from geosharp.document import make_document
 from geosharp.engine.cautions import RESERVE, tell_cautions
 from geosharp.engine.clock import ADAPT, CALIBRATE, WRITTEN, Clock, Profile, take_profile
+from geosharp.engine.heap import trim
 from geosharp.engine.journal import Form, Journal
 from geosharp.engine.lineage import hash_area, identify, tell_lineage
 from geosharp.engine.methods import METHODS, Tell
@@ -282,6 +283,7 @@ def _learn(
     with setup.clock.time(CALIBRATE):
         learnt = learn(setup.scene, calibration, align=align, progress=progress)
     notes.add(*learnt.notes)
+    trim()  # Else what learning took is there beside the first tiles.
     return adopt(setup, learnt.degradation), learnt
 
 
