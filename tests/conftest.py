@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from pathlib import Path
 
 import pytest
+import typer.testing
 
 # A PROJ of the machine's own is not the one in rasterio's wheel; they must be gone before rasterio loads.
 for name in ("PROJ_DATA", "PROJ_LIB"):
@@ -13,6 +15,12 @@ for name in ("PROJ_DATA", "PROJ_LIB"):
 # One thread, as many as the engine gives torch: more wait for each other by spinning, which on cores that
 # others use takes many times as long as the small tensors of tests. To be set before torch loads.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Every command that a test starts would compile all of geosharp anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# Each of hundreds of commands would build the tree of all of them first.
+typer.testing._get_command = functools.cache(typer.testing._get_command)
 
 DATA_VARIABLE = "GEOSHARP_DATA"
 

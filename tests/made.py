@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from pathlib import Path
 from typing import Any
@@ -69,27 +70,7 @@ def make_pair(
 
     offset: where MS's upper-left corner lies in PAN pixels (row, col); its content follows.
     """
-    fine = 4  # sub-pixels per PAN pixel, so that offsets of a quarter pixel are exact
-    height, width = pan_shape
-    pad = 2 * ratio * fine
-    ground = np.stack(
-        [texture((height * fine + 2 * pad, width * fine + 2 * pad), seed + band) for band in range(bands)]
-    )
-    shared = texture(ground.shape[1:], seed + 100)
-    ground = 0.4 * ground + 0.6 * shared
-    scale = 200.0 if dtype == "uint8" else 1500.0
-    ground = scale * (0.1 + 0.8 * ground)
-
-    def block_mean(image: np.ndarray, block: int) -> np.ndarray:
-        b, h, w = image.shape
-        h, w = h // block, w // block
-        return image[:, : h * block, : w * block].reshape(b, h, block, w, block).mean((2, 4))
-
-    pan = block_mean(ground[:, pad : pad + height * fine, pad : pad + width * fine], fine).mean(0)
-    row, col = (pad + round(o * fine) for o in offset)
-    ms_height, ms_width = height // ratio, width // ratio
-    window = ground[:, row : row + ms_height * ratio * fine, col : col + ms_width * ratio * fine]
-    ms = block_mean(window, ratio * fine)
+    pan, ms = _observe(pan_shape, ratio, bands, 200.0 if dtype == "uint8" else 1500.0, offset, seed)
     x, y = ORIGIN
     integer = np.issubdtype(np.dtype(dtype), np.integer)
     pan_path = write_raster(
@@ -105,3 +86,32 @@ def make_pair(
         },
     )
     return pan_path, ms_path
+
+
+# Most pairs are made again and again, each in as much time as it takes to fuse it.
+@functools.lru_cache(maxsize=64)
+def _observe(
+    pan_shape: tuple[int, int], ratio: int, bands: int, scale: float, offset: tuple[float, float], seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """PAN (row, col) and MS (band, row, col) as `make_pair` says, in DN up to `scale`. Shared: never write
+    into them."""
+    fine = 4  # sub-pixels per PAN pixel, so that offsets of a quarter pixel are exact
+    height, width = pan_shape
+    pad = 2 * ratio * fine
+    ground = np.stack(
+        [texture((height * fine + 2 * pad, width * fine + 2 * pad), seed + band) for band in range(bands)]
+    )
+    shared = texture(ground.shape[1:], seed + 100)
+    ground = 0.4 * ground + 0.6 * shared
+    ground = scale * (0.1 + 0.8 * ground)
+
+    def block_mean(image: np.ndarray, block: int) -> np.ndarray:
+        b, h, w = image.shape
+        h, w = h // block, w // block
+        return image[:, : h * block, : w * block].reshape(b, h, block, w, block).mean((2, 4))
+
+    pan = block_mean(ground[:, pad : pad + height * fine, pad : pad + width * fine], fine).mean(0)
+    row, col = (pad + round(o * fine) for o in offset)
+    ms_height, ms_width = height // ratio, width // ratio
+    window = ground[:, row : row + ms_height * ratio * fine, col : col + ms_width * ratio * fine]
+    return pan, block_mean(window, ratio * fine)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import importlib
 import json
+import runpy
 import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -36,11 +37,17 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("pairs")
 
 
-def run(name: str, *arguments: object) -> str:
-    command = [sys.executable, str(BENCHMARKS / f"{name}.py"), *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """What a benchmark prints, given arguments."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+
+    def start(name: str, *arguments: object) -> str:
+        monkeypatch.setattr("sys.argv", [f"{name}.py", *map(str, arguments)])
+        runpy.run_path(str(BENCHMARKS / f"{name}.py"), run_name="__main__")
+        return capsys.readouterr().out
+
+    return start
 
 
 @pytest.mark.parametrize("method", ["exp", "glp"])
@@ -62,15 +69,26 @@ def test_brovey_is_as_exact(tmp_path: Path, script: object, monkeypatch: pytest.
     assert max(errors.values()) < 1e-3
 
 
-def test_tiling_script_finds_no_tile(made_pair: tuple[Path, Path]) -> None:
-    lines = run("tiling", *made_pair).splitlines()
+def test_tiling_script_finds_no_tile(
+    script: object,
+    made_pair: tuple[Path, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    tiling = script("tiling")  # type: ignore[operator]
+    # The sizes between are beyond this scene's: the whole again.
+    monkeypatch.setattr(tiling, "TILES", (128, 65536))
+    monkeypatch.setattr(tiling, "calibrate", functools.cache(tiling.calibrate))
+    monkeypatch.setattr("sys.argv", ["tiling.py", *map(str, made_pair)])
+    tiling.main()
+    lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 1 + 6 * 2
     for line in lines[1:]:
         if line.startswith("hfreqdiff float32"):
             # Convolutions add in another order in tiles of another size.
-            assert all(float(most) < 1e-3 for most in line.split()[4::3]), line
+            assert float(line.split()[-1]) < 1e-3, line
         else:
-            assert line.split()[-9:].count("0.0e+00") == 3, line
+            assert line.split()[-3] == "0.0e+00", line
 
 
 @pytest.mark.parametrize("ratio", [1.5, 3.0])
@@ -89,26 +107,30 @@ def test_brovey_rounds_alike_in_every_tile(tmp_path: Path, script: object, ratio
     assert set(found.values()) == {(0.0, 0.0)}
 
 
-def test_speed_script_prints_its_tables(pairs: Path) -> None:
-    text = run("speed", "--size", 256, "--rounds", 1, "--methods", "brovey,glp", "--folder", pairs)
-    for row in ("brovey", "glp", "bare loop", "engine that copies"):
-        assert row in text
+def test_speed_script_prints_its_tables(run: Callable[..., str], pairs: Path) -> None:
+    text = run("speed", "--size", 256, "--rounds", 1, "--methods", "glp", "--folder", pairs)
+    for row in ("glp ", "glp, calibrating", "bare loop", "engine that copies"):
+        assert f"\n{row}" in text
 
 
-@pytest.mark.parametrize("what", [["--method", "brovey"], ["--command", "calibrate"]])
-def test_memory_script_prints_a_row_per_size(pairs: Path, what: list[str]) -> None:
-    text = run("memory", "--sizes", "256,512", *what, "--folder", pairs)
-    assert [line.split()[0] for line in text.splitlines()[2:]] == ["256", "512"]
+@pytest.mark.parametrize(
+    ("sizes", "what"), [("256,512", ["--method", "brovey"]), ("256", ["--command", "calibrate"])]
+)
+def test_memory_script_prints_a_row_per_size(
+    run: Callable[..., str], pairs: Path, sizes: str, what: list[str]
+) -> None:
+    text = run("memory", "--sizes", sizes, *what, "--folder", pairs)
+    assert [line.split()[0] for line in text.splitlines()[2:]] == sizes.split(",")
 
 
-def test_kills_script_finds_the_same_bytes(pairs: Path) -> None:
+def test_kills_script_finds_the_same_bytes(run: Callable[..., str]) -> None:
     row = run("kills", "--kills", 2, "--size", 512, "--method", "brovey").splitlines()[-1]
     assert [int(cell) for cell in row.split("|")[1:3]] == [2, 2]
     assert row.split("|")[-2].strip() == "0"
 
 
 def test_quality_script_scores_every_method_by_both_protocols(
-    tmp_path: Path, script: object, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, script: object, run: Callable[..., str]
 ) -> None:
     quality = script("quality")  # type: ignore[operator]
     (tmp_path / "ikonos_urban").mkdir()
@@ -120,9 +142,7 @@ def test_quality_script_scores_every_method_by_both_protocols(
     assert text.count("| exp |") == 3
     told = json.loads(scores.read_text())["ikonos_urban"]
     assert told["degradation"] == {"gains": [[0.5, 0.5]] * 4, "pan_gain": [0.5, 0.5], "shift": [0.5, 0.25]}
-    monkeypatch.setattr("sys.argv", ["quality.py", *map(str, arguments)])
-    quality.main()
-    assert capsys.readouterr().out == text
+    assert run("quality", *arguments) == text
     known = json.loads(quality.TABLE.read_text())
     assert all(0.02 <= scene["gain"] <= 0.7 and len(scene["shift"]) == 2 for scene in known.values())
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import shlex
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer.main
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from geosharp.cli import app
 
@@ -62,9 +64,20 @@ def _statements(block: Block) -> Iterator[list[str]]:
                 words.append(word)
 
 
+@functools.cache
+def find_command() -> Any:
+    """The command line as Typer makes it, which takes a while."""
+    return typer.main.get_command(app)
+
+
+@functools.cache
+def ask_for_help(*command: str) -> Result:
+    return CliRunner().invoke(app, [*command, "--help"])
+
+
 def unknown_options(arguments: list[str]) -> list[str]:
     """What the command line does not know in `arguments`: the command, or options of it."""
-    command = typer.main.get_command(app)
+    command = find_command()
     known = {option for parameter in command.params for option in parameter.opts + parameter.secondary_opts}
     known |= {"--help", "-h"}
     unknown = []
@@ -110,7 +123,7 @@ def test_readme_shows_commands() -> None:
 def test_each_command_and_option_exists(command: str) -> None:
     arguments = ALL[command]
     assert unknown_options(arguments) == []
-    helped = CliRunner().invoke(app, [*arguments[:1], "--help"])
+    helped = ask_for_help(*arguments[:1])
     assert helped.exit_code == 0, helped.output
 
 

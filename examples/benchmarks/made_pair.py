@@ -39,7 +39,8 @@ def make_pair(folder: Path, size: int) -> tuple[Path, Path]:
 
 def write_pair(size: int, pan_path: Path, ms_path: Path) -> None:
     rng = np.random.default_rng(size)
-    block = _block(rng, 2048)
+    side = min(size, 2048)
+    block = _block(rng, side)
     common = {"driver": "GTiff", "dtype": "uint16", "crs": "EPSG:32631", **LAYOUT}
     with (
         rasterio.open(
@@ -61,10 +62,10 @@ def write_pair(size: int, pan_path: Path, ms_path: Path) -> None:
             **common,
         ) as ms,
     ):
-        for row in range(0, size, 2048):
-            for col in range(0, size, 2048):
-                fine = np.roll(block, rng.integers(0, 2048, 2), (0, 1))
-                side_y, side_x = min(2048, size - row), min(2048, size - col)
+        for row in range(0, size, side):
+            for col in range(0, size, side):
+                fine = np.roll(block, rng.integers(0, side, 2), (0, 1))
+                side_y, side_x = min(side, size - row), min(side, size - col)
                 fine = fine[:, :side_y, :side_x]
                 pan.write(fine.mean(0).astype("uint16"), 1, window=Window(col, row, side_x, side_y))
                 small = fine.reshape(BANDS, side_y // RATIO, RATIO, side_x // RATIO, RATIO).mean((2, 4))

@@ -15,6 +15,7 @@ import rasterio
 from geosharp.hfreqdiff.checkpoint import load, read_header
 from geosharp.raster.scene import open_scene
 from geosharp.raster.sensor_file import read_sensor
+from tests.examples.replay import replay
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 TEXT = (EXAMPLES / "new_satellite.md").read_text("utf-8")
@@ -29,23 +30,22 @@ class Walk:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        done = [self._run(block) for block in BLOCKS]
-        self.outputs, self.errors = ([getattr(d, name) for d in done] for name in ("stdout", "stderr"))
+        with pytest.MonkeyPatch.context() as patch:
+            # python and geosharp are those of this environment.
+            patch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+            patch.setenv("XDG_DATA_HOME", str(folder / "data"))
+            done = [self._run(block) for block in BLOCKS]
+        self.outputs, self.errors = zip(*done, strict=True)
 
-    def _run(self, block: str) -> subprocess.CompletedProcess[str]:
-        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-        known = {"PATH": path, "XDG_DATA_HOME": str(self.folder / "data"), "OMP_NUM_THREADS": "1"}
+    def _run(self, block: str) -> tuple[str, str]:
+        command = ["bash", "-c", f"set -e\n{block}"]
+        if "kill" not in block:
+            return replay(command, self.folder, self.folder / "aside")
         done = subprocess.run(
-            ["bash", "-c", f"set -e\n{block}"],
-            cwd=self.folder,
-            env={**os.environ, **known},
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
+            command, cwd=self.folder, capture_output=True, text=True, timeout=300, check=False
         )
         assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"
-        return done
+        return done.stdout, done.stderr
 
     def block(self, words: str) -> int:
         """The number of the first block that holds `words`."""

@@ -120,6 +120,13 @@ def qgis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def pair(tmp_path: Path, made_pair: tuple[Path, Path]) -> tuple[Path, Path]:
+    """A copy: QGIS writes statistics beside what it opens."""
+    pan, ms = (Path(shutil.copy(path, tmp_path)) for path in made_pair)
+    return pan, ms
+
+
 def ask(*arguments: str) -> subprocess.CompletedProcess[str]:
     """What qgis_process answers."""
     command = [str(QGIS), *arguments]
@@ -128,12 +135,12 @@ def ask(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 @needs_qgis
 @pytest.mark.slow
-def test_qgis_fuses(qgis: Path, made_pair: tuple[Path, Path]) -> None:
-    pan, ms = made_pair
+def test_qgis_fuses(qgis: Path, pair: tuple[Path, Path]) -> None:
+    pan, ms = pair
     geosharp = f"COMMAND={sys.executable} -m geosharp"
-    pair = f"PAN={pan}", f"MS={ms}"
+    given = f"PAN={pan}", f"MS={ms}"
     out = qgis / "sharp.tif"
-    done = ask("run", "geosharp:fuse", "--", *pair, f"OUTPUT={out}", "METHOD=3", "BANDS=3,1", geosharp)
+    done = ask("run", "geosharp:fuse", "--", *given, f"OUTPUT={out}", "METHOD=3", "BANDS=3,1", geosharp)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "100 - done" in done.stdout
     with rasterio.open(pan) as fine, rasterio.open(out) as result:
@@ -143,11 +150,11 @@ def test_qgis_fuses(qgis: Path, made_pair: tuple[Path, Path]) -> None:
 
 @needs_qgis
 @pytest.mark.slow
-def test_qgis_evaluates_and_reports(qgis: Path, made_pair: tuple[Path, Path]) -> None:
+def test_qgis_evaluates_and_reports(qgis: Path, pair: tuple[Path, Path]) -> None:
     """The commands are those that geosharp knows, by a program that only takes them down."""
     from tests.test_readme import unknown_options
 
-    pan, ms = map(str, made_pair)
+    pan, ms = map(str, pair)
     pair = f"PAN={pan}", f"MS={ms}"
     notes = qgis / "asked.json"
     takes = f"json.dump(sys.argv[1:], open({str(notes)!r}, 'w')); print('printed')"
@@ -171,8 +178,8 @@ def test_qgis_evaluates_and_reports(qgis: Path, made_pair: tuple[Path, Path]) ->
 
 @needs_qgis
 @pytest.mark.slow
-def test_qgis_tells_why_it_failed(qgis: Path, made_pair: tuple[Path, Path]) -> None:
-    pan, ms = made_pair
+def test_qgis_tells_why_it_failed(qgis: Path, pair: tuple[Path, Path]) -> None:
+    pan, ms = pair
     fails = 'print(json.dumps({"event": "error", "message": "no room"}), file=sys.stderr); sys.exit(1)'
     program = write_program(qgis / "geosharp", fails)
     given = f"PAN={pan}", f"MS={ms}", f"OUTPUT={qgis / 'out.tif'}", f"COMMAND={program}"

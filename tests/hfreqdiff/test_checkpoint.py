@@ -157,3 +157,16 @@ def test_a_checkpoint_is_as_readable_as_any_new_file(tmp_path: Path) -> None:
     plain.write_bytes(b"")
     save(path, HFreqdiff(TINY), None, {})
     assert path.stat().st_mode == plain.stat().st_mode
+
+
+def test_it_tells_the_sensor_files_that_it_was_trained_with(tmp_path: Path) -> None:
+    told = [{"sensor": "NewSat-1", "sensor_file": "newsat.toml"}, {"sensor": "IKONOS", "sensor_file": None}]
+    odd = [5, {}, {"sensor": "a", "sensor_file": ["b"]}, {"sensor": "a\x1b", "sensor_file": "b"}]
+    for scenes, files in (
+        ([*told, *odd, *told], {"NewSat-1": "newsat.toml"}),
+        (odd, {}),
+        (4, {}),
+        (None, {}),
+    ):
+        save(tmp_path / "m.safetensors", HFreqdiff(TINY), None, {"scenes": scenes})
+        assert read_header(tmp_path / "m.safetensors").sensor_files == files
