@@ -12,7 +12,7 @@ from geosharp.calibration import Notes, Tell, check_choice
 from geosharp.chunks import Canvas, Choice, ChunkFusion, fuse_later, is_chunked, provide
 from geosharp.engine.lineage import tell_lineage
 from geosharp.engine.methods import METHODS
-from geosharp.engine.preparation import adopt, preliminary_notes, prepare
+from geosharp.engine.preparation import adopt, adopted_notes, preliminary_notes, prepare
 from geosharp.engine.setup import Setup
 from geosharp.engine.stream import ProgressCallback, stream
 from geosharp.engine.writing import check_filled
@@ -105,7 +105,8 @@ def fuse_arrays(
             later = fuse_later(fusion, setup, *pair.bare, chunks)
             return cast(Pixels, pair.give_back(later, _describe(setup, asked, choice, None), setup))
         learnt = choice.learn(setup, notes.add, progress)
-        setup = setup if learnt is None else adopt(setup, learnt.degradation)
+        setup = adopt(setup, None if learnt is None else learnt.degradation)
+        notes.add(*adopted_notes(setup))
         content = _describe(setup, asked, choice, None if learnt is None else learnt.facts)
         canvas = Canvas(setup, setup.plan.area.rect)
         with setup.plan.within_memory():

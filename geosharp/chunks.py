@@ -144,9 +144,7 @@ class ChunkFusion:
             if self._opened is None:
                 pan, ms, asked, _ = self._recipe
                 names = [self._shown.enter_context(shown(image)) for image in (pan, ms)]
-                setup = prepare(*names, **asked)
-                if degradation is not None:
-                    setup = adopt(setup, degradation)
+                setup = adopt(prepare(*names, **asked), degradation)
                 self._opened = setup, METHODS[setup.method].make_job(setup, _say_nothing)
             return self._opened
 

@@ -123,7 +123,8 @@ def reach_model(settings: Diffusion) -> Diffusion:
 def _tell_same(setup: Setup) -> dict[str, str]:
     """What must be the same on all computers, by name."""
     model = METHODS[setup.method].facts(setup.options).get("model_sha256", "none")
-    return identify_place(setup.scene) | {"model": str(model), "tile": str(setup.plan.tile)}
+    decided = {"model": str(model), "tile": str(setup.plan.tile), "ceiling": str(setup.ceiling)}
+    return identify_place(setup.scene) | decided
 
 
 def _make_parts(
@@ -187,13 +188,14 @@ def _open(text: str, threads: int) -> tuple[Setup, Job, bool]:
     arguments["threads"] = arguments["threads"] or threads
     if arguments["diffusion"] is not None:
         arguments["diffusion"] = Diffusion(**arguments["diffusion"])
-    setup = prepare(**arguments)
+    setup, degradation = prepare(**arguments), None
     if (known := run["degradation"]) is not None:
         # With it comes torch, which Brovey's processes do without.
         from geosharp.imaging.degradation import Degradation
 
         gains = tuple((rows, cols) for rows, cols in known["gains"])
-        setup = adopt(setup, Degradation(gains, tuple(known["pan_gain"]), tuple(known["shift"])))
+        degradation = Degradation(gains, tuple(known["pan_gain"]), tuple(known["shift"]))
+    setup = adopt(setup, degradation)
     differing, changes = find_differences(run["same"], _tell_same(setup))
     if differing:
         found, needed = f"other {', '.join(differing)} ({changes})", "what is the same on all computers"

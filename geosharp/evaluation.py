@@ -165,7 +165,8 @@ def evaluate_scene(
             anew = learn(
                 coarse, "sensor" if calibration == "sensor" else "auto", align=align, progress=progress
             )
-            notes += [f"at reduced resolution: {note}" for note in anew.notes]
+            fresh = [note for note in anew.notes if note not in learnt.notes]
+            notes += [f"at reduced resolution: {note}" for note in fresh]
             scored["reduced"] = _score_reduced(run, scene, coarse, anew, methods, part)
         if protocol != "reduced":
             scored["full"], counted = _score_full(run, scene, learnt, methods, results, part)

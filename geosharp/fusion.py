@@ -17,7 +17,7 @@ from geosharp.engine.heap import trim
 from geosharp.engine.journal import Form, Journal
 from geosharp.engine.lineage import hash_area, identify, tell_lineage
 from geosharp.engine.methods import METHODS, Tell
-from geosharp.engine.preparation import Place, adopt, preliminary_notes, prepare
+from geosharp.engine.preparation import Place, adopt, adopted_notes, preliminary_notes, prepare
 from geosharp.engine.setup import Setup
 from geosharp.engine.stream import ProgressCallback
 from geosharp.engine.writing import write_fused
@@ -277,14 +277,17 @@ def _learn(
     notes: Notes,
     progress: ProgressCallback | None,
 ) -> tuple[Setup, Learnt | None]:
-    """The setup, knowing how the scene came about, and that; None where its method does not care."""
-    if not METHODS[setup.method].calibrated:
-        return setup, None
-    with setup.clock.time(CALIBRATE):
-        learnt = learn(setup.scene, calibration, align=align, progress=progress)
-    notes.add(*learnt.notes)
+    """The setup, knowing what pixels tell, and how the scene came about; None where its method does not
+    care."""
+    learnt = None
+    if METHODS[setup.method].calibrated:
+        with setup.clock.time(CALIBRATE):
+            learnt = learn(setup.scene, calibration, align=align, progress=progress)
+        notes.add(*learnt.notes)
+    setup = adopt(setup, None if learnt is None else learnt.degradation)
+    notes.add(*adopted_notes(setup))
     trim()  # Else what learning took is there beside the first tiles.
-    return adopt(setup, learnt.degradation), learnt
+    return setup, learnt
 
 
 def _adapt(

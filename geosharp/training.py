@@ -123,7 +123,7 @@ def train(
         if model is None:
             said.add("it starts from nothing: the best classical method is its rival, not the shipped models")
         if model is not None and model.header.sigma_data is not None:
-            said.add("the base's draws go around its own mean: the new model gives the mean alone")
+            said.add("the new model has no draws: --steps 1 only, no --uncertainty")
         hashes = [hash_files(scene) for scene in opened] if processes.first else None
         identity = None
         if hashes is not None:
@@ -294,7 +294,7 @@ def _tell_start(recipe: Recipe, grounds: Sequence[Ground], device: torch.device)
     elif judging == held:
         use = "they choose the weights and judge them"
     else:
-        use = f"{choosing} choose the weights, {judging} judge them"
+        use = f"{choosing} choose the weights at looks on the way, {judging} others judge them at the end"
     return f"learning{length} on {device.type}; {kept}: {use}"
 
 

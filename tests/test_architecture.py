@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.made import make_pair
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = "geosharp"
 MAX_LINES = 400
@@ -89,6 +91,7 @@ OWN_SUBJECT = {
     "test_new_sensor",
     "test_packaging",
     "test_pairs",
+    "test_picture",
     "test_python_api",
     "test_qgis",
     "test_quickstart",
@@ -356,6 +359,22 @@ def test_the_command_line_answers_without_torch_or_rasterio(arguments: list[str]
     loaded = loaded_after(f"sys.argv = {['geosharp', *arguments]}; from geosharp.cli import main; main()")
     assert "typer" in loaded
     assert not loaded & {"torch", "rasterio"}
+
+
+def test_commands_that_compute_nothing_answer_without_torch(tmp_path: Path) -> None:
+    pan, ms = map(str, make_pair(tmp_path, pan_shape=(64, 64)))
+    out = str(tmp_path / "out")
+    commands = [
+        ["fuse", pan, ms, "-o", f"{out}.tif", "--method", "brovey"],
+        ["info", f"{out}.tif"],
+        ["batch", str(tmp_path), "-o", out, "--dry-run"],
+        ["sensors"],
+    ]
+    loaded = loaded_after(
+        f"from {PACKAGE}.cli import app; [app(words, standalone_mode=False) for words in {commands}]"
+    )
+    assert "rasterio" in loaded
+    assert "torch" not in loaded
 
 
 def test_archives_and_clusters_begin_without_torch() -> None:

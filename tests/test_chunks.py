@@ -57,6 +57,20 @@ def test_chunks_are_what_all_at_once_is(tmp_path: Path, method: str) -> None:
     assert (later.rio.crs, later.rio.transform()) == (wanted.rio.crs, wanted.rio.transform())
 
 
+@pytest.mark.parametrize("method", ["glp", "brovey"])
+def test_chunks_end_where_ms_saturates(tmp_path: Path, method: str) -> None:
+    eager, _ = open_pair(tmp_path)
+    pan, ms = ((array.clip(max=np.quantile(array, 0.98)) * 2).astype("uint16") for array in eager)
+    top = int(ms.max())
+    ms = ms.where(ms < top, 1023).clip(max=1023).astype("uint16")
+    whole = geosharp.fuse_arrays(pan, ms, method=method, tile=64, calibration="sensor")
+    later = geosharp.fuse_arrays(
+        pan.chunk(x=64, y=64), ms.chunk(x=32, y=32), method=method, tile=64, calibration="sensor"
+    )
+    assert int(whole.max()) == 1023
+    assert np.array_equal(later.compute(), whole)
+
+
 def test_what_is_learnt_from_the_scene_is_the_same(tmp_path: Path) -> None:
     eager, chunked = open_pair(tmp_path, pan_shape=(192, 192))
     wanted = geosharp.fuse_arrays(*eager, method="glp", tile=64)
@@ -108,9 +122,9 @@ def test_nothing_is_read_before_it_is_asked_for(tmp_path: Path) -> None:
 
 
 def test_a_chunk_reads_what_is_around_it_and_no_more() -> None:
-    # Brovey learns nothing from the scene: what is read is read for the chunk.
-    pan = Counted((900 * texture((448, 448)) + 100).astype("uint16")[None], 64)
-    ms = Counted((900 * texture((112, 112)) + 100).astype("uint16")[None], 16)
+    # Of floats Brovey learns nothing from the scene: what is read is read for the chunk.
+    pan = Counted((900 * texture((448, 448)) + 100).astype("float32")[None], 64)
+    ms = Counted((900 * texture((112, 112)) + 100).astype("float32")[None], 16)
     later = geosharp.fuse_arrays(pan.chunked, ms.chunked, method="brovey", tile=64)
     later.blocks[0, 3, 3].compute(scheduler="synchronous")
     assert pan.count == 1

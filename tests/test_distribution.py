@@ -29,6 +29,7 @@ from tests.cluster.local import address, workers
 from tests.hfreqdiff.made_model import make_model
 from tests.made import make_pair
 from tests.quick import fuse
+from tests.raster.made_saturated import saturate
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +79,19 @@ def test_the_bytes_are_those_of_one_computer(
     assert spread.path.read_bytes() == alone.path.read_bytes()
     assert spread.tiles == alone.tiles
     assert sorted(path.name for path in tmp_path.iterdir()) == ["alone.tif", "spread.tif"]
+
+
+@pytest.mark.parametrize("method", ["brovey", "glp"])
+def test_all_computers_end_where_ms_saturates(tmp_path: Path, cluster: Cluster, method: str) -> None:
+    """Also those that make parts in which it does not."""
+    pan, ms = make_pair(tmp_path)
+    for path in (pan, ms):
+        saturate(path, share=0.003)
+    alone = run((pan, ms), tmp_path / "alone.tif", method=method)
+    spread = run((pan, ms), tmp_path / "spread.tif", method=method, cluster=cluster)
+    with rasterio.open(alone.path) as raster:
+        assert raster.read().max() == 2047
+    assert spread.path.read_bytes() == alone.path.read_bytes()
 
 
 def test_draws_and_their_deviations_are_the_same(

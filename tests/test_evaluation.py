@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,18 @@ def test_both_protocols_score_every_method(pair: tuple[Path, Path]) -> None:
     assert reduced["glp"]["psnr"] > reduced["exp"]["psnr"] + 1
     assert reduced["glp"]["ergas"] < reduced["exp"]["ergas"]
     assert full["glp"]["d_rho"] < full["exp"]["d_rho"]
+
+
+def test_what_calibration_says_at_both_resolutions_is_told_once(
+    pair: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, told = evaluation.learn, iter((("very blurred",), ("very blurred", "shifted")))
+    monkeypatch.setattr(
+        evaluation, "learn", lambda *given, **how: replace(real(*given, **how), notes=next(told))
+    )
+    notes = evaluate(*pair, methods=["exp"], protocol="reduced").notes
+    assert notes[:2] == ("very blurred", "at reduced resolution: shifted")
+    assert sum("very blurred" in note for note in notes) == 1
 
 
 def test_a_file_scores_as_the_method_that_made_it(tmp_path: Path, pair: tuple[Path, Path]) -> None:

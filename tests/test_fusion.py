@@ -46,6 +46,7 @@ from geosharp.raster.scene import Scene, open_scene
 from tests.hfreqdiff.made_model import make_model
 from tests.made import ORIGIN, make_pair, texture, write_raster
 from tests.quick import fuse
+from tests.raster.made_saturated import saturate
 from tests.raster.made_sensor import write_sensor
 
 METHODS = ("exp", "brovey", "gsa", "glp", "glp-hpm")
@@ -92,6 +93,27 @@ def test_result_is_on_pans_grid_in_ms_dtype(
     assert json.loads(tags["GEOSHARP_PARAMETERS"])["pan"] == str(made_pair[0])
     assert (result.path, result.method, result.warnings) == (out, method, ())
     assert result.tiles >= 1
+
+
+@pytest.mark.parametrize("method", ["brovey", "glp"])
+def test_a_result_ends_where_ms_saturates_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    pan, ms = make_pair(tmp_path)
+    for path in (pan, ms):
+        saturate(path)
+    result = fuse(pan, ms, tmp_path / "out.tif", method=method)
+    assert result.warnings == ("MS saturates at 2047: values are clipped there",)
+    with rasterio.open(result.path) as raster:
+        assert json.loads(raster.tags()["GEOSHARP_PARAMETERS"])["clipped_at"] == 2047
+    assert np.array_equal(
+        read(result.path), read(fuse(pan, ms, tmp_path / "b.tif", method=method, tile=64).path)
+    )
+    monkeypatch.setattr("geosharp.engine.preparation.find_ceiling", lambda scene: None)
+    free = fuse(pan, ms, tmp_path / "free.tif", method=method)
+    assert free.warnings == ()
+    assert read(free.path).max() > 2100
+    assert np.array_equal(np.minimum(read(free.path), 2047), read(result.path))
 
 
 def test_injection_sharpens_and_keeps_colours(tmp_path: Path, made_pair: tuple[Path, Path]) -> None:

@@ -25,6 +25,7 @@ from geosharp.fusion import FuseResult
 from tests.hfreqdiff.made_model import make_model
 from tests.made import ORIGIN, make_pair
 from tests.quick import fuse
+from tests.raster.made_saturated import saturate
 
 TILES = 16  # of 64 pixels
 
@@ -95,6 +96,14 @@ def test_it_may_be_stopped_again_and_again(tmp_path: Path, pair: tuple[Path, Pat
     for count in (2, 5, 5, 11):
         stop(pair, tmp_path / "out.tif", count)
     assert run(pair, tmp_path / "out.tif").path.read_bytes() == whole
+
+
+def test_so_does_one_that_ends_where_ms_saturates(tmp_path: Path) -> None:
+    pan, ms = make_pair(tmp_path)
+    saturate(ms)
+    whole = run((pan, ms), tmp_path / "whole.tif").path.read_bytes()
+    stop((pan, ms), tmp_path / "out.tif")
+    assert run((pan, ms), tmp_path / "out.tif").path.read_bytes() == whole
 
 
 def test_uncertainty_goes_on_with_it(tmp_path: Path, pair: tuple[Path, Path]) -> None:

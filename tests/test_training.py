@@ -92,6 +92,7 @@ def test_the_model_serves_fuse_and_tells_how_it_was_made(
     header = read_header(trained.path)
     facts = header.facts
     assert header.sigma_data is None
+    assert "the new model has no draws: --steps 1 only, no --uncertainty" in trained.notes
     assert facts == json.loads(json.dumps(trained.facts))
     (scene,) = facts["scenes"]
     assert (scene["pan"], scene["ms"]) == ("pan.tif", ["ms.tif"])

@@ -5,15 +5,16 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from geosharp.archive.calibrations import share_calibrations
 from geosharp.archive.items import Origin, check_catalogue, complete_items
 from geosharp.archive.job import Job
-from geosharp.archive.ledger import DONE, FAILED, SKIPPED, Ledger, Row
+from geosharp.archive.ledger import DONE, FAILED, SKIPPED, Ledger, Row, has_changed
 from geosharp.archive.options import check_shared, merge_options
+from geosharp.archive.outlook import Outlook, look_ahead
 from geosharp.archive.outputs import place_results
 from geosharp.archive.running import run
 from geosharp.archive.share import share_computer
@@ -51,19 +52,28 @@ class BatchResult:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a batch would do. rows: of all scenes, without a state; options: of `fuse`, and origins: what
-    lists tell of them, both in the order of rows; listing: where they are from."""
+    """What a batch would do. rows: of all scenes, without a state; options: of `fuse`, origins: what lists
+    tell of them, and outlooks: what headers do, once they were looked at, each in the order of rows; listing:
+    where they are from."""
 
     rows: tuple[Row, ...]
     options: tuple[Mapping[str, Any], ...]
     origins: tuple[Origin, ...]
     listing: Listing
+    outlooks: tuple[Outlook, ...] = ()
+
+    def look(self) -> Plan:
+        """The plan with what the headers of its scenes tell."""
+        return replace(self, outlooks=look_ahead(self.rows, self.options))
 
     def as_json(self) -> dict[str, Any]:
-        """What `geosharp batch --dry-run --json` prints."""
+        """What `geosharp batch --dry-run --json` prints; of a plan that has looked."""
         known = ("name", "pan", "ms", "out", "paired")
         facts = {
-            "rows": [{key: getattr(row, key) for key in known} for row in self.rows],
+            "rows": [
+                {key: getattr(row, key) for key in known} | asdict(outlook)
+                for row, outlook in zip(self.rows, self.outlooks, strict=True)
+            ],
             "left_out": self.listing.strays,
             "notes": self.listing.notes,
         }
@@ -93,9 +103,9 @@ def batch(
     scenes: (PAN, MS) pairs, MS one file or one per band; or a folder, in which names, footprints and times
     tell pairs; or a CSV or Parquet file with columns pan and ms, and where wanted out and options (of one
     scene); or STAC items as JSON, a file or an http(s) address. Results that are there are skipped, unless
-    `overwrite`; what failed before is tried again with `retry_failed`; what was interrupted goes on where it
-    was. workers: processes side by side, which share cores and memory (a script that asks for them needs
-    `if __name__ == "__main__":`); cluster: whose workers do it instead.
+    `overwrite`; what failed before is tried again once one of its files has changed, or with `retry_failed`;
+    what was interrupted goes on where it was. workers: processes side by side, which share cores and memory
+    (a script that asks for them needs `if __name__ == "__main__":`); cluster: whose workers do it instead.
     options: arguments of `fuse`, for all scenes; calibration may be "per-sensor". scores: whether to score
     results at full resolution. stac: whether to write a STAC item beside each, and items.json of all. Raises
     a GeosharpError where nothing can be begun; what goes wrong with one scene is in its row.
@@ -119,9 +129,6 @@ def batch(
         if on_row is not None:
             on_row(row, next(count), len(rows))
 
-    if failed := sum(row.state == FAILED for row in settled.values()):
-        known = f"{failed} of {len(rows)}"
-        notes.add(f"failed before, and not tried again without --retry-failed: {known}")
     for row in settled.values():
         tell(row)
     waiting = [row for row in planned.rows if row.out not in settled]
@@ -138,7 +145,8 @@ def batch(
             ledger.add(row)
             tell(row)
     except BaseException:
-        notes.add("what is finished stays: the same command goes on with the rest")
+        done = sum(row.state in (DONE, SKIPPED) for row in rows.values())
+        notes.add(f"{done} of {len(rows)} scenes are done, and stay: the same command goes on with the rest")
         raise
     finally:
         if stac:
@@ -155,9 +163,19 @@ def _settle(
         before = known.get(row.name)
         if Path(row.out).exists() and not overwrite:
             settled[row.out] = replace(row, state=SKIPPED)
-        elif before is not None and before.state == FAILED and not retry_failed:
-            settled[row.out] = replace(before, out=row.out)
+        elif before is not None and _stays_failed(row, before) and not retry_failed:
+            settled[row.out] = replace(before, out=row.out, seconds=0.0, warnings=(_tell_when(before),))
     return settled
+
+
+def _stays_failed(row: Row, before: Row) -> bool:
+    return before.state == FAILED and not has_changed(row, before.started)
+
+
+def _tell_when(before: Row) -> str:
+    """Why a scene that failed then is not tried now."""
+    when = f"on {before.started[:16].replace('T', ' ')} UTC" if before.started else "before"
+    return f"as {when}; not tried again without --retry-failed, as no file of it has changed"
 
 
 def _complete(folder: Path, rows: Iterable[Row], origins: Sequence[Origin]) -> list[str]:

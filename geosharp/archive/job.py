@@ -37,7 +37,7 @@ class Job:
 def do(job: Job) -> Row:
     """The job's row once it is done, or has failed."""
     start = time.perf_counter()
-    row = replace(job.row, started=datetime.now(UTC).isoformat(timespec="seconds"))
+    row = replace(job.row, started=datetime.now(UTC).isoformat(timespec="milliseconds"))
     try:
         result = await_others(
             lambda: fuse(row.pan, _ms(row), row.out, overwrite=job.overwrite, resume=True, **job.options)

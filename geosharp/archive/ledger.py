@@ -6,7 +6,9 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import MISSING, asdict, dataclass, field, fields
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,22 @@ class Row:
     started: str = ""
     pixels: float = 0.0
     scores: Mapping[str, float] = field(default_factory=dict)
+
+
+def has_changed(row: Row, started: str) -> bool:
+    """Whether any of a scene's files was written, or put there, after `started`, see Row.started; what is on
+    no disk, and what nothing is known of, has not."""
+    try:
+        before = datetime.fromisoformat(started).timestamp()
+    except (ValueError, OverflowError):
+        return False
+    for name in (row.pan, *row.ms):
+        with suppress(OSError, ValueError):
+            state = Path(name).stat()
+            # A copy may have the time of its original, and is put there later.
+            if max(state.st_mtime, state.st_ctime) > before:
+                return True
+    return False
 
 
 class Ledger:

@@ -18,6 +18,7 @@ from geosharp.engine.cautions import check_disk, check_georeference, check_overl
 from geosharp.engine.preparation import preliminary_notes, prepare
 from geosharp.errors import GeosharpError, ResourceError, UsageError
 from geosharp.finding import Finding, Level, find_worst, refuse
+from geosharp.raster.ceiling import find_ceiling
 from geosharp.raster.scene import Scene, name_inputs, open_scene
 from geosharp.raster.source import FilePath
 
@@ -114,7 +115,7 @@ def _check_pixels(scene: Scene, tiles: int | None) -> tuple[list[Finding], tuple
         check_map(calibration),
         check_agreement(calibration),
         holes,
-        check_saturation(channels),
+        check_saturation(channels, find_ceiling(scene)),
         check_bits(scene, channels),
         check_order(scene, look),
         check_cloud(scene, look),

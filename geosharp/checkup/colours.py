@@ -92,7 +92,10 @@ def _find_odd(pixels: Floats) -> int | None:
 def _guess(scene: Scene, darkness: Floats, pixels: Floats, facts: dict[str, object]) -> Finding:
     """What bands without names look like, where there are as many as of a common delivery."""
     names = ", ".join(band.name for band in scene.bands)
-    advice = "name the bands in the file, or give --sensor: published sharpness and colours follow the names"
+    advice = (
+        "name the bands in the file, or give --sensor, or --sensor-file for one that is not listed: what is "
+        "published of sharpness and colours follows the names"
+    )
     text = f"nothing tells what {names} are"
     infrared = _find_odd(pixels) if len(pixels) == 4 else None
     visible = [index for index in range(len(pixels)) if index != infrared]

@@ -116,7 +116,7 @@ def check_agreement(calibration: Calibration) -> Finding:
         why = "another time, moving cloud, or MS resampled or decimated"
         return Finding("agreement", "note", f"{text} alone: {why}", "look at both side by side", facts)
     if reasons:
-        advice = "if MS was resampled, take the original; else compare with --calibration sensor"
+        advice = "if it was resampled, take the original"
         return Finding("agreement", "note", f"{text}; {'; '.join(reasons)}", advice, facts)
     return Finding("agreement", "ok", text, facts=facts)
 

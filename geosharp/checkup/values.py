@@ -163,16 +163,17 @@ def _describe(levels: Levels) -> dict[str, Any]:
     }
 
 
-def check_saturation(channels: Sequence[Levels]) -> Finding:
-    """How many pixels are at the largest value that there can be."""
+def check_saturation(channels: Sequence[Levels], ceiling: int | None = None) -> Finding:
+    """How many pixels are at the largest value that there can be. ceiling: of MS, see raster.ceiling."""
     shares = {each.name: each.top for each in channels}
     hit = {name: share for name, share in shares.items() if share > 0}
-    facts = {"shares": shares}
+    facts: dict[str, Any] = {"shares": shares, "ceiling": ceiling}
     if not hit:
         return Finding("saturation", "ok", "none seen", facts=facts)
     most = sorted(hit, key=lambda name: -hit[name])
     text = f"{', '.join(f'{name} {_percent(hit[name])}' for name in most[:4])} at the largest value"
     text += f", and less in {len(most) - 4} more bands" if len(most) > 4 else ""
+    text += "" if ceiling is None else f"; fuse clips MS's values at {ceiling}"
     if max(hit.values()) < _SELDOM:
         return Finding("saturation", "ok", text, facts=facts)
     advice = "do not measure in these places: neither brightness nor colour is known there"

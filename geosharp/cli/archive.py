@@ -57,8 +57,8 @@ def batch_command(
         typer.Argument(
             metavar="SCENES...",
             help="A folder, in which names, footprints and times tell pairs; a CSV or Parquet file with "
-            "columns pan and ms, and where wanted out and options; STAC items as JSON, a file or an address; "
-            "or PAN MS PAN MS ...",
+            "columns pan and ms (several files of MS with ; between), and where wanted out and options; STAC "
+            "items as JSON, a file or an address; or PAN MS PAN MS ...",
             show_default=False,
         ),
     ],
@@ -66,7 +66,11 @@ def batch_command(
         Path, typer.Option("--out", "-o", metavar="FOLDER", help="Folder for results and batch.jsonl.")
     ],
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print pairs, results and what is left out, and do nothing.")
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Print pairs with their sizes, what cannot be fused and what is left out; do nothing.",
+        ),
     ] = False,
     workers: Annotated[
         int,
@@ -78,7 +82,11 @@ def batch_command(
         ),
     ] = 1,
     retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Try scenes again that failed in an earlier batch.")
+        bool,
+        typer.Option(
+            "--retry-failed",
+            help="Try all scenes again that failed in an earlier batch, also where no file has changed.",
+        ),
     ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Fuse scenes again whose results are there.")
@@ -122,12 +130,14 @@ def batch_command(
 ) -> None:
     """Fuse all scenes of an archive into a folder, one GeoTIFF each.
 
-    What fails stops no other scene. Scenes whose results are there are skipped, and interrupted ones go on
-    where they were: the same command may be given again and again. batch.jsonl in FOLDER tells what became of
-    each. Exits with 1 if any scene failed, and with 2 on wrong usage.
+    What fails stops no other scene. Scenes whose results are there are skipped, interrupted ones go on where
+    they were, and one that failed is tried again once a file of it has changed: the same command may be given
+    again and again. batch.jsonl in FOLDER tells what became of each. Exits with 1 if any scene failed, and
+    with 2 on wrong usage.
     """
     terminal = open_terminal(context, verbose, quiet, log_json=log_json)
     from geosharp.archive.batch import batch, plan
+    from geosharp.archive.ledger import NAME
     from geosharp.archive.sources import list_sources
     from geosharp.raster.pairing import pair_up
     from geosharp.terminal.archive import format_batch, format_plan
@@ -155,7 +165,7 @@ def batch_command(
     if dry_run:
         for note in listing.notes:
             terminal.note(note)
-        planned = plan(listing, out, options)
+        planned = plan(listing, out, options).look()
         if as_json:
             put_json(planned.as_json())
         else:
@@ -174,7 +184,7 @@ def batch_command(
         on_row=terminal.scene_done,
         on_note=terminal.note,
     )
-    told = format_batch(result)
+    told = format_batch(result, out / NAME)
     terminal.conclude(told.splitlines()[0], seconds=result.seconds)
     if as_json:
         put_json(result.as_json())

@@ -217,7 +217,8 @@ def fuse_command(
         )
     if result.profile is not None:
         terminal.profiled(result.profile)
-    terminal.fused(result)
+    summary = terminal.summarise(result)
+    terminal.tell(summary)
     if not as_json:
         put(str(result.path))
     page = None
@@ -235,6 +236,7 @@ def fuse_command(
         ).path
         if not as_json:
             put(str(page))
+    terminal.conclude(summary, path=result.path, seconds=round(result.seconds, 3), tiles=result.tiles)
     if as_json:
         put_json(result.as_json() | to_json({"report": page}))
 

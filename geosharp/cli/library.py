@@ -12,6 +12,9 @@ from geosharp.cli.app import app, open_terminal, put, put_json
 from geosharp.cli.options import JsonOption, LogOption, QuietOption, VerboseOption
 from geosharp.document import make_document
 
+# Scores that tell most of a model, and their protocols.
+_SHOWN = {"psnr": "reduced", "sam": "reduced", "ergas": "reduced", "q2n": "reduced", "hqnr": "full"}
+
 
 @app.command("sensors", epilog="Example: geosharp sensors worldview-2 > my-sensor.toml")
 def sensors_command(
@@ -61,11 +64,12 @@ def models_command(
 ) -> None:
     """List the models that --model takes by name; or show one, with what it was trained on and its scores.
 
-    Shipped ones, and those in geosharp/models in $XDG_DATA_HOME (~/.local/share).
+    Shipped ones, and those in geosharp/models in $XDG_DATA_HOME (~/.local/share). With -v or --json one shows
+    all that it tells.
     """
     terminal = open_terminal(context, verbose, quiet, log_json=log_json)
     if name is not None:
-        show_model(name, as_json=as_json, verify=verify)
+        show_model(name, as_json=as_json, verify=verify, whole=verbose)
         return
     from geosharp.hfreqdiff.inventory import examine, list_models
     from geosharp.hfreqdiff.models import user_folder
@@ -80,8 +84,11 @@ def models_command(
         raise typer.Exit(1)
 
 
-def show_model(name: str, *, as_json: bool, verify: bool = False, flag: str = "NAME") -> None:
-    """Print what a model tells of itself; raises where it is none. flag: where it was named."""
+def show_model(
+    name: str, *, as_json: bool, verify: bool = False, whole: bool = False, flag: str = "NAME"
+) -> None:
+    """Print what a model tells of itself, the most telling or the whole; raises where it is none. flag: where
+    it was named."""
     from geosharp.hfreqdiff.inventory import describe_model, find_entry, verify_model
 
     entry = find_entry(name, flag)
@@ -91,7 +98,7 @@ def show_model(name: str, *, as_json: bool, verify: bool = False, flag: str = "N
     if as_json:
         put_json(make_document("model/1", found))
     else:
-        put(format_model(found))
+        put(format_model(found, whole=whole))
 
 
 def format_sensors(sensors: Sequence[dict[str, Any]]) -> str:
@@ -139,22 +146,70 @@ def _checked(model: Mapping[str, Any]) -> str:
     return f"; whole, and as {model['card']} says" if model["card"] else "; whole"
 
 
-def format_model(model: Mapping[str, Any]) -> str:
-    """`describe_model`'s findings, a line each, and all facts that the model tells."""
+def format_model(model: Mapping[str, Any], *, whole: bool) -> str:
+    """`describe_model`'s findings, a line each, its worth first; whole: and all facts that it tells."""
     draws = "not learnt: --steps 1, the mean, alone"
     if model["draws"]:
         draws = f"--steps 2 or more; standard deviation about the mean {model['sigma_data']:g} of a band's"
     low, high = model["ratios"]
     lines = {
         "model": f"{model['name']} ({model['place']})",
+        **_worth(model["facts"]),
+        **_origin(model["facts"]),
+        "ratios": f"{low:g} to {high:g} PAN pixels an MS pixel",
+        "draws": draws,
         "file": f"{model['file']}, {model['bytes'] / 1e6:.1f} MB{_checked(model)}",
         "SHA-256": model["sha256"],
         "parameters": f"{model['parameters']:,}",
-        "draws": draws,
-        "ratios": f"{low:g} to {high:g} PAN pixels an MS pixel",
     }
-    told = [f"{name:<12} {text}" for name, text in lines.items()]
-    return "\n".join([*told, "it tells", *_facts(model["facts"], 1)])
+    told = [f"{_clean(name):<12} {_clean(text)}" for name, text in lines.items()]
+    rest = ["it tells", *_facts(model["facts"], 1)] if whole else ["-v or --json shows all that it tells"]
+    return "\n".join([*told, *(rest if model["facts"] else [])])
+
+
+def _worth(facts: Mapping[str, Any]) -> dict[str, str]:
+    """What a tuned model is worth: the verdict, and each contestant's scores on the places that judged."""
+    from geosharp.quality.scores import METRICS, format_value
+
+    lines = {"verdict": str(facts["verdict"])} if "verdict" in facts else {}
+    metrics = {key: (protocol, METRICS[protocol][key]) for key, protocol in _SHOWN.items()}
+    for name, scores in _table(facts, "scores").items():
+        told = [
+            f"{metric.title} {format_value(value, metric)}"
+            for key, (protocol, metric) in metrics.items()
+            if isinstance(value := _table(_table({name: scores}, name), protocol).get(key), float)
+        ]
+        lines[f"  {name}"] = ", ".join(told)
+    return lines
+
+
+def _origin(facts: Mapping[str, Any]) -> dict[str, str]:
+    """What a model has learnt from, and for how long."""
+    scenes = [each for each in _list(facts, "scenes") if isinstance(each, dict)]
+    told: dict[str, Sequence[object]] = {
+        "sensor": [each["sensor"] for each in scenes if "sensor" in each],
+        "bands": [name for each in scenes for name in _list(each, "bands")],
+        "scenes": [each["pan"] for each in scenes if "pan" in each],
+        "base": [name] if (name := _table(facts, "settings").get("base")) else [],
+        "licences": _list(facts, "licences"),
+    }
+    if "steps_made" in facts:
+        seconds = f" in {_short(facts['seconds'])} s, judging left out" if "seconds" in facts else ""
+        told["learning"] = [
+            f"{facts['steps_made']} steps{seconds}; weights of step {facts.get('step_of_weights')}"
+        ]
+    return {name: ", ".join(dict.fromkeys(map(str, values))) for name, values in told.items() if values}
+
+
+def _table(facts: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """A table among facts, which a foreign file may have otherwise."""
+    found = facts.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _list(facts: Mapping[str, Any], name: str) -> Sequence[object]:
+    found = facts.get(name)
+    return found if isinstance(found, list) else []
 
 
 def _facts(value: Mapping[str, Any], depth: int) -> Iterator[str]:
@@ -167,8 +222,12 @@ def _facts(value: Mapping[str, Any], depth: int) -> Iterator[str]:
             yield head
             yield from _facts(part, depth + 1)
         else:
-            text = "; ".join(map(str, part)) if isinstance(part, list) else str(part)
+            text = "; ".join(map(_short, part)) if isinstance(part, list) else _short(part)
             yield f"{head}: {_clean(text)}"
+
+
+def _short(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _clean(text: str) -> str:

@@ -89,6 +89,7 @@ def report_command(
         calibration=calibration,
         align=align,
     )
+    terminal.conclude(_summarise(result), path=result.path, seconds=round(result.seconds, 3))
     if as_json:
         put_json(result.as_json())
     else:
@@ -110,7 +111,7 @@ def write_report(
     align: bool = True,
     told: Collection[str] = (),
 ) -> ReportResult:
-    """Write a page and say so. told: notes that are not to be told again."""
+    """Write a page and say so to eyes. told: notes that are not to be told again."""
     from geosharp.reporting import report
 
     with terminal.progress() as progress:
@@ -128,13 +129,12 @@ def write_report(
             progress=progress,
             on_note=lambda text: None if text in told else terminal.note(text),
         )
-    terminal.say(
-        "done",
-        f"report: {result.size / 1e6:.1f} MB in {result.seconds:.1f} s",
-        path=result.path,
-        seconds=round(result.seconds, 3),
-    )
+    terminal.tell(_summarise(result))
     return result
+
+
+def _summarise(result: ReportResult) -> str:
+    return f"report: {result.size / 1e6:.1f} MB in {result.seconds:.1f} s"
 
 
 @app.command("evaluate", epilog="Example: geosharp evaluate pan.tif ms.tif --fused sharp.tif --method glp")

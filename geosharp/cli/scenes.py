@@ -86,7 +86,7 @@ def info_command(
     terminal = open_terminal(context, verbose, quiet, log_json=log_json)
     if not ms:
         if pan.casefold().endswith(SUFFIX):
-            show_model(pan, as_json=as_json, flag="PAN")
+            show_model(pan, as_json=as_json, whole=verbose, flag="PAN")
         else:
             _show_origin(terminal, pan, as_json=as_json)
         return

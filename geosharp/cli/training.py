@@ -38,7 +38,8 @@ ScenesArgument = Annotated[
     typer.Argument(
         metavar="SCENES...",
         help="PAN MS [PAN MS ...]; or one folder, in which the names of PAN and MS differ in a word such "
-        "as pan and ms, P and M, PAN and MUL; or one CSV with columns pan and ms.",
+        "as pan and ms, P and M, PAN and MUL; or one CSV with columns pan and ms (several "
+        "files of MS with ; between).",
         show_default=False,
     ),
 ]

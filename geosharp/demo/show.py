@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -16,7 +17,7 @@ from geosharp.demo.ground import make_scene
 from geosharp.demo.recording import MAX_DN, Counts, observe
 from geosharp.document import make_document
 from geosharp.engine.methods import DEFAULT_METHOD
-from geosharp.engine.stream import ProgressCallback
+from geosharp.engine.stream import Progress, ProgressCallback
 from geosharp.errors import OutputError, UsageError
 from geosharp.fusion import fuse
 from geosharp.quality.metrics import ergas, psnr, sam
@@ -107,7 +108,8 @@ def demo(
     scores = {}
     fused = {}
     for method, out in (("exp", paths["exp"]), (DEFAULT_METHOD, paths["fused"])):
-        fuse(paths["pan"], paths["ms"], out, method=method, overwrite=overwrite, progress=progress)
+        show = None if progress is None else partial(_name_stage, progress, method)
+        fuse(paths["pan"], paths["ms"], out, method=method, overwrite=overwrite, progress=show)
         with closing(SourceReader(describe(out, "MS"))) as reader:
             fused[method] = reader.read(Rect(0, 0, size, size))[0]
         scores[method] = Score(
@@ -118,6 +120,11 @@ def demo(
     return DemoResult(
         paths["pan"], paths["ms"], paths["truth"], paths["fused"], picture, MappingProxyType(scores)
     )
+
+
+def _name_stage(progress: ProgressCallback, method: str, done: Progress) -> None:
+    """Two fusions are told apart by their methods."""
+    progress(replace(done, stage=method if done.stage == "fuse" else done.stage))
 
 
 def _write(path: Path, image: Counts, ratio: int, overwrite: bool) -> None:

@@ -49,6 +49,10 @@ class BroveyJob:
             if self._pixels.limits is not None:
                 data = np.clip(np.rint(data), *self._pixels.limits)
             data = data.astype(self._pixels.dtype)
+        elif self._pixels.limits is not None:
+            # GDAL knows of declared bits alone.
+            least, most = map(int, self._pixels.limits)
+            np.clip(data, least, most, out=data)
         self._pixels.hide_invalid(data, valid)
         return Fused(data, None if valid is None else np.asarray(valid.all(0)))
 

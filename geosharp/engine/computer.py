@@ -42,6 +42,7 @@ def available_room(folder: Path) -> int | None:
 
 
 def tell_size(size: float) -> str:
-    """Bytes in words, with two digits or more."""
-    unit, length = next((each for each in _UNITS if size >= 10 * each[1]), _UNITS[-1])
-    return f"{size / length:.0f} {unit}"
+    """Bytes in words, with two digits or more; whole kB at least."""
+    unit, length = next((each for each in _UNITS if size >= each[1]), _UNITS[-1])
+    part = size / length
+    return f"{part:.2g} {unit}" if 1 <= part < 10 and unit != "kB" else f"{part:.0f} {unit}"

@@ -40,6 +40,8 @@ def tell_lineage(
     parameters |= {"method": method, **METHODS[method].facts(setup.options)}
     # Decides no pixel, but whoever looks for seams must know where they would be.
     parameters["tile"] = setup.plan.tile
+    if setup.ceiling is not None:
+        parameters["clipped_at"] = setup.ceiling
     tags = {
         "GEOSHARP_VERSION": __version__,
         "GEOSHARP_METHOD": method,

@@ -14,9 +14,11 @@ from geosharp.errors import PairError, UsageError
 from geosharp.hfreqdiff.models import find_model
 from geosharp.hfreqdiff.settings import Diffusion, check_adapt
 from geosharp.raster.area import Area, find_area
+from geosharp.raster.ceiling import find_ceiling
 from geosharp.raster.content import fused_pixels
 from geosharp.raster.pixels import Pixels
 from geosharp.raster.scene import Scene, open_scene
+from geosharp.raster.sensors import UNKNOWN
 from geosharp.raster.source import FilePath
 
 if TYPE_CHECKING:
@@ -99,16 +101,27 @@ def plan_fusion(
     return Setup(scene, method, pixels, _plan(scene, part, method, pixels, limits, options), options)
 
 
-def adopt(setup: Setup, degradation: Degradation) -> Setup:
-    """The setup with what is known of the scene: MS lies where its content is, and methods take its kernels.
-
-    As it was where the method takes neither.
-    """
-    if not METHODS[setup.method].calibrated:
+def adopt(setup: Setup, degradation: Degradation | None) -> Setup:
+    """The setup with what pixels tell of the scene: the result ends where MS saturates; and, where the method
+    takes `degradation`, MS lies where its content is, and the kernels are its."""
+    setup = _cap(setup)
+    if degradation is None or not METHODS[setup.method].calibrated:
         return setup
     scene, plan = setup.scene.aligned(degradation.shift), setup.plan
     plan = _plan(scene, plan.area, setup.method, setup.pixels, plan.limits, setup.options, degradation)
     return replace(setup, scene=scene, plan=plan, degradation=degradation)
+
+
+def _cap(setup: Setup) -> Setup:
+    """The setup with results of MS's type clipped where MS saturates, as they are to declared bits."""
+    pixels = setup.pixels
+    if pixels.limits is None or pixels.dtype != setup.scene.dtype:
+        return setup
+    least, most = pixels.limits
+    ceiling = find_ceiling(setup.scene)
+    if ceiling is None or ceiling >= most:
+        return setup
+    return replace(setup, pixels=replace(pixels, limits=(least, float(ceiling))), ceiling=ceiling)
 
 
 def _plan(
@@ -165,7 +178,7 @@ def preliminary_notes(setup: Setup) -> tuple[str, ...]:
     """What a user should know of a fusion before it begins."""
     scene, pixels = setup.scene, setup.pixels
     theirs, limits = scene.value_range, pixels.limits
-    notes = [*setup.notes, *setup.options.notes, *scene.notes]
+    notes = [*setup.notes, *setup.options.notes, *scene.notes, *_tell_trained(setup)]
     if limits is not None and theirs is None:
         notes.append(
             f"MS is {scene.dtype}: values are rounded to whole numbers and clipped to {pixels.dtype}'s "
@@ -177,6 +190,26 @@ def preliminary_notes(setup: Setup) -> tuple[str, ...]:
             f"what the result's {pixels.dtype} holds"
         )
     return tuple(notes)
+
+
+def _tell_trained(setup: Setup) -> tuple[str, ...]:
+    """That the sensor file goes with a model that was trained with one, where nothing tells the scene's
+    sensor."""
+    if not METHODS[setup.method].diffuses or setup.scene.sensor is not UNKNOWN:
+        return ()
+    files = setup.options.model.header.sensor_files
+    return tuple(
+        f"{setup.options.settings.name} was trained on {title}, and nothing tells this scene's sensor: if it "
+        f"is that one, give --sensor-file {file}"
+        for title, file in files.items()
+    )
+
+
+def adopted_notes(setup: Setup) -> tuple[str, ...]:
+    """What a user should know of what pixels told, see `adopt`."""
+    if setup.ceiling is None:
+        return ()
+    return (f"MS saturates at {setup.ceiling}: values are clipped there",)
 
 
 def _check_choice(flag: str, value: str, choices: Collection[str]) -> None:

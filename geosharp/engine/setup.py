@@ -98,7 +98,8 @@ class Setup:
     """A fusion once all is decided that is global for the scene.
 
     scene: aligned, where the method cares; degradation: what it computes with, by default what the sensor's
-    table states; notes: what a user should know of these choices; clock: of the work.
+    table states; ceiling: the DN at which MS's own pixels show it to saturate, None where they do not;
+    notes: what a user should know of these choices; clock: of the work.
     """
 
     scene: Scene
@@ -107,6 +108,7 @@ class Setup:
     plan: Plan
     options: Options = field(default_factory=Options)
     degradation: Degradation | None = None
+    ceiling: int | None = None
     notes: tuple[str, ...] = ()
     clock: Clock = STOPPED
 

@@ -9,7 +9,7 @@ import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -26,6 +26,8 @@ FORMAT = 1
 RATIOS = (1.5, 6.5)
 # What is built to compare it with the file's weights is built in less than a second.
 _MOST_WIDTH, _MOST_BLOCKS = 1024, 64
+# Letters of a fact that is told in a sentence.
+_LONGEST = 80
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,19 @@ class Header:
     sigma_data: float | None
     facts: Mapping[str, Any]
     ratios: tuple[float, float] = RATIOS
+
+    @property
+    def sensor_files(self) -> dict[str, str]:
+        """By sensors' titles, the files that described them where the network was trained; of facts that
+        anybody may have written, what is a line of text."""
+        scenes = self.facts.get("scenes")
+        told = [each for each in scenes if isinstance(each, dict)] if isinstance(scenes, list) else []
+        pairs = [(each.get("sensor"), each.get("sensor_file")) for each in told]
+        return {title: file for title, file in pairs if _is_line(title) and _is_line(file)}
+
+
+def _is_line(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and value.isprintable() and 0 < len(value) <= _LONGEST
 
 
 @dataclass(frozen=True)

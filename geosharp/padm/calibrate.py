@@ -268,12 +268,13 @@ def _tell_emptiness(scene: Scene) -> str:
 
 
 def _bounds(operator: Operator) -> tuple[str, ...]:
-    extremes = dict(zip(GAINS, ("most blurred", "sharpest"), strict=True))
-    reasons = [
-        f"the Nyquist gain along {axis} stopped at {gain:.2f}, the {extremes[gain]} that a kernel may be"
-        for axis, gain in zip(("rows", "columns"), operator.gains, strict=True)
-        if gain in GAINS
-    ]
+    extremes = dict(zip(GAINS, (("very blurred", "less"), ("very sharp", "more")), strict=True))
+    reasons = []
+    for axis, gain in zip(("rows", "columns"), operator.gains, strict=True):
+        if gain in extremes:
+            seems, beyond = extremes[gain]
+            how = f"MS is {seems} along {axis} (Nyquist gain {gain:.2f} or {beyond})"
+            reasons.append(f"{how}: fuse allows for that, and nothing is to be done unless MS was resampled")
     if max(map(abs, operator.shift)) >= MOST_SHIFT:
         reasons.append(
             f"MS lies {MOST_SHIFT} PAN pixels or more from where the geotransforms put it, and more is not "

@@ -48,6 +48,9 @@ _TIME_TAGS = (
 _FILE_TIME = ("", "TIFFTAG_DATETIME")
 _TIME = re.compile(r"(\d{4})[-:/]?(\d\d)[-:/]?(\d\d)[T _]?(\d\d):?(\d\d):?(\d\d)(?:\.\d+)?Z?")
 
+# How files are paired that nothing else tells to be of one scene.
+BY_TABLE = "a CSV with columns pan,ms (files of single MS bands with ; between)"
+
 Tags = Mapping[str, Mapping[str, str]]
 
 
@@ -187,4 +190,5 @@ def _tell_why(
     if fitting:
         other = fitting[0][0]
         return f"its ground is that of {other.name}, to which others could be {role}, too"
-    return apart.get(header.path, f"no {partner} of its ground is there")
+    alone = f"; if it is a band of an MS, list all of them in {BY_TABLE}" if header.bands == 1 else ""
+    return apart.get(header.path, f"no {partner} of its ground is there{alone}")

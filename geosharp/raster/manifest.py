@@ -20,6 +20,7 @@ TABLES = (".csv", ".parquet")
 _GDALS_OWN = re.compile(r"\s*<|[^/]*:")
 _NEEDED, _COLUMNS = ("pan", "ms"), ("pan", "ms", "out", "options")
 _TABLE = "write one line a scene under the line pan,ms"
+_SEVERAL = "write several files of MS with ; between"
 _EXTRA = "archive"
 # More scenes than any archive has, and fewer than fill the memory.
 _MOST_ROWS = 1_000_000
@@ -143,7 +144,8 @@ def _read_csv(path: Path) -> Iterator[_Row]:
                 heading = [name.lower() for name in cells]
                 _check_columns(path, heading)
             elif any(cells):
-                # A line may be shorter than the heading, and longer.
+                _check_length(f"{path}, line {line}", cells, heading)
+                # A line may be shorter than the heading.
                 yield f"line {line}", dict(zip(heading, cells, strict=False))
             line = reader.line_num + 1
     except csv.Error as error:
@@ -151,6 +153,15 @@ def _read_csv(path: Path) -> Iterator[_Row]:
         raise InputError(f"{path}, line {line}", f"not CSV ({error})", "a CSV of scenes", remedy) from error
     if not heading:
         _check_columns(path, heading)
+
+
+def _check_length(place: str, cells: Sequence[str], heading: Sequence[str]) -> None:
+    """Refuse what stands beyond the last column: it would be left out unseen."""
+    if beyond := [cell for cell in cells[len(heading) :] if cell]:
+        found = f"{', '.join(beyond)} beyond the last column"
+        needed = f"{len(heading)} columns, as in the first line ({', '.join(heading)})"
+        remedy = f"{_SEVERAL}, and a name that has a comma in double quotes"
+        raise InputError(place, found, needed, remedy)
 
 
 def _read_parquet(path: Path) -> Iterator[_Row]:
@@ -188,7 +199,8 @@ def _check_there(name: str, role: str, place: str) -> None:
     try:
         check_exists(name, role)
     except InputError as error:
-        raise InputError(place, f"{name}: {error.found}", error.needed, error.remedy) from error
+        remedy = error.remedy if role == "PAN" else f"{error.remedy}; {_SEVERAL}"
+        raise InputError(place, f"{name}: {error.found}", error.needed, remedy) from error
 
 
 def _from(folder: Path, name: str) -> str:

@@ -202,7 +202,7 @@ def _unreadable(name: str, error: Exception) -> InputError:
         return InputError(name, found, "an address that answers", remedy)
     if way := _way_inside(name):
         return InputError(name, found, "an image, not an archive", f"pass the image inside it, as in {way}")
-    remedy = "check it with gdalinfo -checksum, or fetch it again"
+    remedy = "fetch it again, or check it with gdalinfo -checksum where GDAL's tools are installed"
     return InputError(name, found, "a complete file in a format that GDAL reads", remedy)
 
 

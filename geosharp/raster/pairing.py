@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from geosharp.errors import InputError, UsageError
-from geosharp.raster.footprints import Header, pair_by_footprint, read_headers
+from geosharp.raster.footprints import BY_TABLE, Header, pair_by_footprint, read_headers
 from geosharp.raster.manifest import TABLES, Listed, read_manifest
 from geosharp.raster.source import FilePath
-from geosharp.raster.vendors import Name, Pair, pair_by_band, pair_by_time, read_name
+from geosharp.raster.vendors import Name, Pair, pair_by_band, pair_by_colour, pair_by_time, read_name
 
 Scenes = FilePath | Sequence[tuple[FilePath, FilePath | Sequence[FilePath]]]
 
@@ -121,8 +121,9 @@ def _check_names(names: Sequence[str]) -> None:
 
 def list_folder(folder: Path) -> Listing:
     """The pairs in the folder and those within it: Landsat's bands, a file each; PAN and MS of one name but
-    for the word that tells them apart, or taken within seconds of each other by their names; and of what is
-    left those whose headers tell that they show one ground at one time."""
+    for the word that tells them apart, or taken within seconds of each other by their names; PAN and bands of
+    one name but for their colours; and of what is left those whose headers tell that they show one ground at
+    one time."""
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _RASTERS and path.is_file())
     banded, used = pair_by_band(files)
     scenes = [Listed(pan, ms, "by bands' names") for pan, ms in banded]
@@ -131,6 +132,9 @@ def list_folder(folder: Path) -> Listing:
         found = pairing(list(named.items()))
         scenes += [Listed(str(pan), (str(ms),), rule) for pan, ms in found]
         named = _without(named, found)
+    coloured = pair_by_colour(list(named))
+    scenes += [Listed(pan, ms, "by bands' names") for pan, ms in coloured]
+    named = _without(named, [(Path(pan), *map(Path, ms)) for pan, ms in coloured])
     headers = read_headers({path: name.time for path, name in named.items()})
     met, reasons = pair_by_footprint([each for each in headers.values() if isinstance(each, Header)])
     scenes += [Listed(str(pan), (str(ms),), rule) for pan, ms, rule in met]
@@ -142,7 +146,7 @@ def list_folder(folder: Path) -> Listing:
     return Listing(tuple(sorted(scenes, key=lambda scene: scene.pan)), strays, str(folder))
 
 
-def _without(named: dict[Path, Name], pairs: Sequence[tuple[Path, Path]]) -> dict[Path, Name]:
+def _without(named: dict[Path, Name], pairs: Sequence[tuple[Path, ...]]) -> dict[Path, Name]:
     paired = {path for pair in pairs for path in pair}
     return {path: name for path, name in named.items() if path not in paired}
 
@@ -168,5 +172,5 @@ def _without_pair(folder: Path, files: Sequence[Path]) -> InputError:
     found = f"{len(files)} rasters, and no two whose names differ in PAN and MS alone"
     if len(files) == 1:
         found = f"one raster, {files[0].relative_to(folder)}"
-    remedy = "rename them, name PAN and MS one after the other, or give a CSV with columns pan,ms"
+    remedy = f"rename them, name PAN and MS one after the other, or give {BY_TABLE}"
     return InputError(folder, found, needed, remedy)

@@ -26,11 +26,11 @@ class Pixels:
 
     @property
     def bits(self) -> int | None:
-        """How many bits an unsigned type needs within the limits, where that is fewer than it has."""
+        """How many bits limits and no-data need of an unsigned type, where that is fewer than it has."""
         kind = np.dtype(self.dtype)
         if self.limits is None or kind.kind != "u":
             return None
-        bits = int(self.limits[1]).bit_length()
+        bits = int(max(self.limits[1], self.nodata or 0)).bit_length()
         return bits if bits < 8 * kind.itemsize else None
 
     def hide_invalid(self, data: Array, valid: Mask | None) -> None:

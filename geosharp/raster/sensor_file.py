@@ -1,11 +1,12 @@
 """Sensors that a user describes, in TOML files; and any sensor as such a file, to start from.
 
-Keys: `name`; `title`, its name unless given; `bits` of a DN: values from 2^bits - 1 count as saturated;
-`deliveries`: the names of MS's bands in order where MS does not name them, a list for each number of bands
-that there is, by default all as they are listed; `[pan]` with `wavelength_nm` and `nyquist_gain`; and for
-each band `[[bands]]` with `name`, `wavelength_nm`, `nyquist_gain` and the vendor's `number`. Names alone must
-be there. Wavelengths are [lower edge, upper edge] in nm; gains those of the MTF at the Nyquist frequency of
-PAN's and of MS's grid. What is left out is the unknown sensor's, wavelengths those of its band of that name.
+Keys: `name`; `title`, its name unless given; `bits` of a DN: from 2^bits - 1 values count as saturated, and
+results end there; `deliveries`: the names of MS's bands in order where MS does not name them, a list for each
+number of bands that there is, by default all as they are listed; `[pan]` with `wavelength_nm` and
+`nyquist_gain`; and for each band `[[bands]]` with `name`, `wavelength_nm`, `nyquist_gain` and the vendor's
+`number`. Names alone must be there. Wavelengths are [lower edge, upper edge] in nm; gains those of the MTF at
+the Nyquist frequency of PAN's and of MS's grid. What is left out is the unknown sensor's, wavelengths those
+of its band of that name.
 """
 
 from __future__ import annotations
@@ -58,6 +59,7 @@ def read_sensor(path: str | Path) -> Sensor:
         title=whole.take("title", _is_title, "a text of up to 80 characters", name),
         bands=bands,
         pan_gain=pan.take("nyquist_gain", _is_gain, _GAIN, PAN_GAIN),
+        pan_assumed="nyquist_gain" not in pan.values,
         pan_nm=_span(pan) or UNKNOWN.pan_nm,
         bundles=_read_deliveries(whole, [band.name for band in bands]),
         numbers=_read_numbers(parts),
@@ -91,7 +93,11 @@ def format_sensor(sensor: Sensor) -> str:
     """A sensor file from which `read_sensor` makes the same sensor, but for how it is recognised."""
     told = describe_sensor(sensor)
     pan, bands = told.pop("pan"), told.pop("bands")
-    remark = [] if sensor.bits else ["# bits = 11  # of a DN: values from 2^bits - 1 count as saturated"]
+    remark = (
+        []
+        if sensor.bits
+        else ["# bits = 11  # of a DN: from 2^bits - 1 values count as saturated, and results end there"]
+    )
     lines = [
         "# A sensor file of geosharp: --sensor-file FILE. Only name and the names of bands must be there.",
         *_toml(told),
@@ -100,18 +106,19 @@ def format_sensor(sensor: Sensor) -> str:
         "# wavelength_nm: lower and upper edge. nyquist_gain: of the MTF, on PAN's grid and on MS's.",
         "",
         "[pan]",
-        *_toml(pan),
+        *_toml(pan, assumed=sensor.pan_assumed),
     ]
-    for band in bands:
-        lines += ["", "[[bands]]", *_toml(band)]
+    for band, known in zip(bands, sensor.bands, strict=True):
+        lines += ["", "[[bands]]", *_toml(band, assumed=known.assumed)]
     return "\n".join(lines) + "\n"
 
 
-def _toml(values: Mapping[str, Any]) -> Iterator[str]:
-    """Texts, numbers and lists are written in TOML as in JSON."""
+def _toml(values: Mapping[str, Any], *, assumed: bool = False) -> Iterator[str]:
+    """Texts, numbers and lists are written in TOML as in JSON. assumed: whether the gain is, so a remark."""
     for key, value in values.items():
         if value is not None:
-            yield f"{key} = {json.dumps(value, ensure_ascii=False)}"
+            line = f"{key} = {json.dumps(value, ensure_ascii=False)}"
+            yield f"# {line}  # assumed" if assumed and key == "nyquist_gain" else line
 
 
 @dataclass(frozen=True)
@@ -190,9 +197,9 @@ def _bands(whole: _Part) -> list[dict[str, Any]]:
 def _read_band(part: _Part) -> Band:
     part.check_keys(_BAND)
     name = part.take("name", _is_name, _NAME)
-    return Band(
-        name, _span(part) or _MEANT_NM.get(plain(name)), part.take("nyquist_gain", _is_gain, _GAIN, MS_GAIN)
-    )
+    gain = part.take("nyquist_gain", _is_gain, _GAIN, MS_GAIN)
+    span = _span(part) or _MEANT_NM.get(plain(name))
+    return Band(name, span, gain, assumed="nyquist_gain" not in part.values)
 
 
 def _span(part: _Part) -> tuple[float, float] | None:

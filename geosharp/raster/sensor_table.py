@@ -19,11 +19,13 @@ _BGRN = ("blue", "green", "red", "nir")
 
 @dataclass(frozen=True)
 class Band:
-    """wavelength_nm: lower and upper edge, None where unknown; gain: of the MTF at the Nyquist frequency."""
+    """wavelength_nm: lower and upper edge, None where unknown; gain: of the MTF at the Nyquist frequency;
+    assumed: whether that is the unknown sensor's, as nobody has told this one's."""
 
     name: str
     wavelength_nm: Range | None
     gain: float
+    assumed: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Sensor:
     bundles: number of bands of a usual delivery -> their names in order; numbers: the vendor's band
     number ("b4") -> name; aliases: other names, in small letters and digits alone; files: a pattern that only
     this sensor's file names contain, as whole words; bits: of a DN, None where that is not known; origin:
-    None for those of the table below.
+    None for those of the table below; pan_assumed: as of a band.
     """
 
     key: str
@@ -55,6 +57,7 @@ class Sensor:
     files: str = ""
     bits: int | None = None
     origin: Origin | None = None
+    pan_assumed: bool = False
 
 
 def plain(name: str) -> str:
@@ -63,7 +66,10 @@ def plain(name: str) -> str:
     return "".join(letter for letter in letters if letter.isascii() and letter.isalnum())
 
 
-def _bands(spans: Mapping[str, Range], gains: Sequence[float] | float) -> tuple[Band, ...]:
+def _bands(spans: Mapping[str, Range], gains: Sequence[float] | float | None = None) -> tuple[Band, ...]:
+    """Without gains, these are assumed."""
+    if gains is None:
+        return tuple(Band(name, span, MS_GAIN, assumed=True) for name, span in spans.items())
     each = [gains] * len(spans) if isinstance(gains, float) else gains
     return tuple(Band(name, span, gain) for (name, span), gain in zip(spans.items(), each, strict=True))
 
@@ -121,10 +127,10 @@ UNKNOWN = Sensor(
             "swir2": (2080, 2350),
             "thermal": (10400, 12500),
         },
-        MS_GAIN,
     ),
     PAN_GAIN,
     (400, 1000),
+    pan_assumed=True,
 )
 
 _ALL = (
@@ -202,115 +208,126 @@ _ALL = (
     Sensor(
         "pleiades-neo",
         "Pleiades Neo",
-        _bands(_NEO, MS_GAIN),
+        _bands(_NEO),
         PAN_GAIN,
         (450, 800),
         {6: ("red", "green", "blue", "nir", "rededge", "coastal"), **_BUNDLES},
         aliases=("pneo", "pneo3", "pneo4", "pleiadesneo3", "pleiadesneo4"),
         files="PNEO[34]?",
+        pan_assumed=True,
     ),
     Sensor("spot-6", "SPOT 6", _bands(_SPOT, 0.33), 0.15, (450, 745), _BUNDLES, _DIMAP_NUMBERS, (), "SPOT6"),
     Sensor("spot-7", "SPOT 7", _bands(_SPOT, 0.33), 0.15, (450, 745), _BUNDLES, _DIMAP_NUMBERS, (), "SPOT7"),
     Sensor(
         "gaofen-1",
         "Gaofen-1",
-        _bands(_GAOFEN, MS_GAIN),
+        _bands(_GAOFEN),
         PAN_GAIN,
         (450, 900),
         _BUNDLES,
         aliases=("gf1", "gf01", "gaofen01"),
         files="GF1[BCD]?[-_]PMS[12]?",
+        pan_assumed=True,
     ),
     Sensor(
         "gaofen-2",
         "Gaofen-2",
-        _bands(_GAOFEN, MS_GAIN),
+        _bands(_GAOFEN),
         PAN_GAIN,
         (450, 900),
         _BUNDLES,
         aliases=("gf2", "gf02", "gaofen02"),
         files="GF2[-_]PMS[12]?",
+        pan_assumed=True,
     ),
     Sensor(
         "landsat-7",
         "Landsat 7 ETM+",
-        _bands(_ETM, MS_GAIN),
+        _bands(_ETM),
         PAN_GAIN,
         (520, 900),
         {6: tuple(_ETM)[:6], **_BUNDLES},
         _ETM_NUMBERS,
         ("landsat7", "landsat07", "l7", "le07", "etm"),
         r"LE07|LE7\d{13}[A-Z]{3}\d\d",
+        pan_assumed=True,
     ),
     Sensor(
         "landsat-8",
         "Landsat 8 OLI",
-        _bands(_OLI, MS_GAIN),
+        _bands(_OLI),
         PAN_GAIN,
         (503, 676),
         _OLI_BUNDLES,
         _OLI_NUMBERS,
         ("landsat8", "landsat08", "l8", "lc08", "lo08", "oli"),
         r"L[CO]08|L[CO]8\d{13}[A-Z]{3}\d\d",
+        pan_assumed=True,
     ),
     Sensor(
         "landsat-9",
         "Landsat 9 OLI-2",
-        _bands(_OLI, MS_GAIN),
+        _bands(_OLI),
         PAN_GAIN,
         (503, 676),
         _OLI_BUNDLES,
         _OLI_NUMBERS,
         ("landsat9", "landsat09", "l9", "lc09", "lo09", "oli2"),
         "L[CO]09",
+        pan_assumed=True,
     ),
     Sensor(
         "skysat",
         "SkySat",
-        _bands(_four((450, 515), (515, 595), (605, 695), (740, 900)), MS_GAIN),
+        _bands(_four((450, 515), (515, 595), (605, 695), (740, 900))),
         PAN_GAIN,
         (450, 900),
         _BUNDLES,
         files=r"SSC?\d{1,2}(?:D\d)?[-_]\d{4}[-_](?:BASIC|ORTHO|ANALYTIC|PANCHROMATIC|VISUAL)",
+        pan_assumed=True,
     ),
     Sensor(
         "kompsat-3",
         "KOMPSAT-3",
-        _bands(_KOMPSAT, MS_GAIN),
+        _bands(_KOMPSAT),
         PAN_GAIN,
         (450, 900),
         _BUNDLES,
         aliases=("k3", "kompsat03"),
         files=r"K3[-_]\d{14}",
+        pan_assumed=True,
     ),
     Sensor(
         "kompsat-3a",
         "KOMPSAT-3A",
-        _bands(_KOMPSAT, MS_GAIN),
+        _bands(_KOMPSAT),
         PAN_GAIN,
         (450, 900),
         _BUNDLES,
         aliases=("k3a", "kompsat03a"),
         files=r"K3A[-_]\d{14}",
+        pan_assumed=True,
     ),
     Sensor(
         "deimos-2",
         "Deimos-2",
-        _bands(_four((420, 510), (510, 580), (600, 720), (760, 890)), MS_GAIN),
+        _bands(_four((420, 510), (510, 580), (600, 720), (760, 890))),
         PAN_GAIN,
         (450, 900),
         _BUNDLES,
         aliases=("de2", "geosat2"),
         files="DE2[-_](?:PM4|PAN|MS4)",
+        pan_assumed=True,
     ),
     Sensor(
         "triplesat",
         "TripleSat",
-        _bands(_four((440, 510), (510, 590), (600, 670), (760, 910)), MS_GAIN),
+        _bands(_four((440, 510), (510, 590), (600, 670), (760, 910))),
         PAN_GAIN,
         (450, 650),
         _BUNDLES,
         aliases=("triplesat1", "triplesat2", "triplesat3", "dmc3"),
+        pan_assumed=True,
     ),
     UNKNOWN,
 )

@@ -98,7 +98,7 @@ def match_bands(sensor: Sensor, names: Sequence[str | None], count: int) -> tupl
     these a sensor file is refused for, which is to say what bands there are.
     """
     by_name = {band.name: band for band in sensor.bands}
-    gain = Counter(band.gain for band in sensor.bands).most_common(1)[0][0]
+    gain, assumed = Counter((band.gain, band.assumed) for band in sensor.bands).most_common(1)[0][0]
     labels = [(names[i] if i < len(names) else None) or "" for i in range(count)]
     meant = [_meaning(sensor, label) for label in labels]
     if None in meant and None not in (numbered := [_numbered(sensor, label) for label in labels]):
@@ -110,7 +110,8 @@ def match_bands(sensor: Sensor, names: Sequence[str | None], count: int) -> tupl
     if sensor.origin is not None and None in meant:
         raise _misfit(sensor, sensor.origin, [labels[i] for i in range(count) if meant[i] is None], count)
     return tuple(
-        by_name[name] if name else Band(f"band{number}", None, gain) for number, name in enumerate(meant, 1)
+        by_name[name] if name else Band(f"band{number}", None, gain, assumed)
+        for number, name in enumerate(meant, 1)
     )
 
 

@@ -19,6 +19,12 @@ Pair = tuple[str, tuple[str, ...]]
 _PAN = re.compile(r"(pan|panchromatic)\d*|p|p\d[a-z]{2}")
 _MS = re.compile(r"(ms|mss|mul|multi|multispectral|mx|xs|analytic)\d*|m|m\d[a-z]{2}")
 _WORDS = re.compile(r"([_\-. /\\]+)")
+# Words for a band in a file of its own, in the order that sensors have them, as in Space Imaging's
+# po_37836_blu_0000000.tif; and other words for some.
+_COLOURS = ("coastal", "blue", "green", "yellow", "red", "rededge", "nir", "nir2")
+_ALIASES = {"blu": "blue", "grn": "green", "nir1": "nir"}
+# Bands from which files of one name are an MS.
+_FEWEST = 2
 # When a scene was taken: Maxar's 13AUG02162041, Airbus's 201308271041123, Planet's 20190304_101112.
 _TIMES = (
     (re.compile(r"(?<![0-9a-z])(\d\d[a-z]{3}\d{8})(?!\d)"), "%y%b%d%H%M%S"),
@@ -83,6 +89,25 @@ def pair_by_band(files: Sequence[Path]) -> tuple[list[Pair], list[Path]]:
             # Thermal bands, and those that are other bands again, are of the scene, too.
             used += bands.values()
     return pairs, used
+
+
+def pair_by_colour(files: Sequence[Path]) -> list[Pair]:
+    """PAN and a file for each band, of one folder and of one name but for a word, PAN's or a colour."""
+    scenes: dict[tuple[Path, str], list[tuple[str, Path]]] = defaultdict(list)
+    for path in files:
+        words = _WORDS.split(path.stem.lower())
+        for at, word in enumerate(words):
+            role = "pan" if _PAN.fullmatch(word) else _ALIASES.get(word, word)
+            if role in ("pan", *_COLOURS):
+                scenes[path.parent, "".join([*words[:at], "*", *words[at + 1 :]])].append((role, path))
+    pairs: list[Pair] = []
+    for named in scenes.values():
+        found = dict(named)
+        ms = tuple(str(found[colour]) for colour in _COLOURS if colour in found)
+        # With two files for one band either could be meant.
+        if "pan" in found and len(ms) >= _FEWEST and len(found) == len(named):
+            pairs.append((str(found["pan"]), ms))
+    return pairs
 
 
 def pair_by_time(named: Sequence[tuple[Path, Name]]) -> list[tuple[Path, Path]]:

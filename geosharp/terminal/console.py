@@ -20,6 +20,7 @@ from rich.table import Table
 from geosharp.document import to_json
 from geosharp.errors import GeosharpError
 from geosharp.terminal.tables import format_profile
+from geosharp.terminal.text import count_words, format_rate
 
 if TYPE_CHECKING:
     from geosharp.archive.ledger import Row
@@ -29,8 +30,10 @@ if TYPE_CHECKING:
     from geosharp.fusion import FuseResult
     from geosharp.tuning.tune import Look, TrainProgress
 
-_PIPE_WIDTH = 160  # columns of a table in a pipe
 _PLAIN_INTERVAL = 5.0  # seconds between lines in a pipe
+
+# Seconds of tiles from which their rate says something.
+_TELLING = 1.0
 
 # What a bar's last update has told.
 _TOLD = TextColumn("{task.fields[told]}")
@@ -43,6 +46,8 @@ class Terminal:
         self._console = Console(stderr=True, highlight=False, soft_wrap=True)
         self._quiet = quiet
         self._json = log_json
+        # How far the tiles of a fusion were when last heard of.
+        self._tiles: Progress | None = None
 
     def say(self, kind: str, text: str, **facts: Any) -> None:
         """One message; `facts` go into its JSON form alone."""
@@ -50,8 +55,13 @@ class Terminal:
             return
         self._put(json.dumps({"event": kind, "message": text, **to_json(facts)}) if self._json else text)
 
+    def tell(self, text: str) -> None:
+        """One line for eyes: a program hears of it when all is done."""
+        if not self._json:
+            self.say("done", text)
+
     def conclude(self, text: str, **facts: Any) -> None:
-        """The last line of a log for programs, of what a user is told on stdout."""
+        """The last line of a log for programs, of what a user has been told."""
         if self._json:
             self.say("done", text, **facts)
 
@@ -101,20 +111,22 @@ class Terminal:
                 logger.setLevel(level)
                 logger.propagate = propagate
 
-    def fused(self, result: FuseResult) -> None:
+    def summarise(self, result: FuseResult) -> str:
+        """What was fused in how long; and how fast, where tiles came for long enough to tell."""
         height, width = result.grid.shape
-        rate = _format_rate(height * width, result.seconds)
-        self.say(
-            "done",
-            f"{result.method}: {width} x {height} pixels in {result.seconds:.1f} s ({rate})",
-            path=result.path,
-            seconds=round(result.seconds, 3),
-            tiles=result.tiles,
-        )
+        tiles, rate = self._tiles, ""
+        if tiles is not None and tiles.seconds >= _TELLING:
+            rate = f"; tiles at {format_rate(tiles.pixels / 1e6, tiles.seconds)}"
+        return f"{result.method}: {width} x {height} pixels in {result.seconds:.1f} s{rate}"
 
     def scene_done(self, row: Row, count: int, total: int) -> None:
         """A scene of a batch, as soon as it is known what became of it."""
-        what = {"done": f"{row.seconds:.1f} s", "failed": row.error, "skipped": "is there already"}
+        notes = f", {count_words(len(row.warnings), 'note')}" if row.warnings else ""
+        what = {
+            "done": f"{row.seconds:.1f} s{notes}",
+            "failed": ": ".join((*row.warnings, row.error)),
+            "skipped": "is there already",
+        }
         text = f"[{count}/{total}] {row.name}: {row.state}, {what[row.state]}"
         facts = {"state": row.state, "seconds": row.seconds, "out": row.out, "error": row.error}
         self.say("scene", text, scene=row.name, count=count, total=total, **facts)
@@ -147,7 +159,19 @@ class Terminal:
         """A callback that shows progress for as long as the context lasts."""
         if self._quiet:
             yield None
-        elif self._json:
+            return
+        with self._shown() as show:
+
+            def hear(p: Progress) -> None:
+                self._tiles = p if p.stage == "fuse" else self._tiles
+                show(p)
+
+            yield hear
+
+    @contextmanager
+    def _shown(self) -> Iterator[ProgressCallback]:
+        """Progress as lines of JSON, as plain lines, or as a bar that goes when the context ends."""
+        if self._json:
             yield self._tell_json
         elif not self._console.is_terminal:
             yield _plain_lines(self._put)
@@ -228,12 +252,7 @@ def _rate(p: Progress) -> str:
     """What is learnt from a sample has none; what is learnt in steps tells these."""
     if p.stage == "adapt":
         return f"step {p.tiles} of {p.total_tiles}"
-    return _format_rate(p.pixels, p.seconds) if p.stage != "calibrate" else ""
-
-
-def _format_rate(pixels: int, seconds: float) -> str:
-    rate = pixels / 1e6 / max(seconds, 1e-9)
-    return f"{rate:.1f} MPix/s" if rate >= 1 else f"{rate:.2f} MPix/s"
+    return format_rate(p.pixels / 1e6, p.seconds) if p.stage != "calibrate" else ""
 
 
 def _format_step(p: TrainProgress) -> str:

@@ -25,6 +25,7 @@ def tell_scene(
         "ms": [Path(source.name).name for source in scene.ms],
         "sha256": {Path(file).name: digest for file, digest in hashes.items()},
         "sensor": scene.sensor.title,
+        "sensor_file": None if scene.sensor.origin is None else scene.sensor.origin.name,
         "sensor_sha256": None if scene.sensor.origin is None else scene.sensor.origin.digest,
         "bands": [band.name for band in scene.bands],
         "ratio": list(scene.relation.ratio),

@@ -36,9 +36,11 @@ def identify(
 
 
 def settings_in(identity: Mapping[str, str]) -> dict[str, str]:
-    """The settings of an identity."""
+    """The settings of an identity, less what was left open."""
     return {
-        name.removeprefix(_SETTING): value for name, value in identity.items() if name.startswith(_SETTING)
+        name.removeprefix(_SETTING): value
+        for name, value in identity.items()
+        if name.startswith(_SETTING) and value != str(None)
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from datetime import UTC, datetime
@@ -61,14 +62,23 @@ def test_what_fails_stops_no_other_and_what_is_there_is_skipped(tmp_path: Path, 
     assert {path: path.stat().st_mtime_ns for path in out.iterdir()} == written
 
 
-def test_failed_ones_are_tried_again_where_asked(tmp_path: Path, archive: Path) -> None:
+def test_failed_ones_are_tried_again_once_mended_or_where_asked(tmp_path: Path, archive: Path) -> None:
     out = tmp_path / "out"
-    geosharp.batch(archive, out, options=QUICK)
-    shutil.copy(archive / "a_ms.tif", archive / "b_ms.tif")
+    failed = geosharp.batch(archive, out, options=QUICK).rows[1]
     again = geosharp.batch(archive, out, options=QUICK)
     assert states(again) == [SKIPPED, FAILED, SKIPPED]
-    assert again.notes == ("failed before, and not tried again without --retry-failed: 1 of 3",)
-    assert states(geosharp.batch(archive, out, retry_failed=True, options=QUICK)) == [SKIPPED, DONE, SKIPPED]
+    (told,) = again.rows[1].warnings
+    assert told.startswith(
+        f"as on {failed.started[:10]} {failed.started[11:16]} UTC; not tried again without"
+    )
+    assert (again.rows[1].error, again.rows[1].seconds) == (failed.error, 0)
+    asked = geosharp.batch(archive, out, retry_failed=True, options=QUICK).rows[1]
+    assert (asked.state, asked.warnings) == (FAILED, ())
+    assert asked.started > failed.started
+    # As copies that keep their originals' times are.
+    shutil.copy2(archive / "a_ms.tif", archive / "b_ms.tif")
+    os.utime(archive / "b_ms.tif", (0, 0))
+    assert states(geosharp.batch(archive, out, options=QUICK)) == [SKIPPED, DONE, SKIPPED]
     assert states(geosharp.batch(archive, out, options=QUICK)) == [SKIPPED] * 3
     assert states(geosharp.batch(archive, out, overwrite=True, options=QUICK)) == [DONE] * 3
 
@@ -240,5 +250,5 @@ def test_an_interrupted_batch_says_how_to_go_on(tmp_path: Path, archive: Path) -
 
     with pytest.raises(KeyboardInterrupt):
         geosharp.batch(archive, tmp_path / "out", options=QUICK, on_row=interrupt, on_note=heard.append)
-    assert heard == ["what is finished stays: the same command goes on with the rest"]
+    assert heard == ["1 of 3 scenes are done, and stay: the same command goes on with the rest"]
     assert states(geosharp.batch(archive, tmp_path / "out", options=QUICK)) == [SKIPPED, FAILED, DONE]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from geosharp.archive.ledger import DONE, FAILED, Ledger, Row
+from geosharp.archive.ledger import DONE, FAILED, Ledger, Row, has_changed
 from geosharp.errors import InputError
 
 ROWS = [
@@ -110,3 +112,17 @@ def test_batches_that_tell_at_once_lose_no_line(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(tell, "abcdefgh"))
     assert len(Ledger(tmp_path).read()) == 160
+
+
+def test_a_scene_has_changed_where_a_file_of_it_was_written_or_put_there_since(tmp_path: Path) -> None:
+    pan, ms = tmp_path / "pan.tif", tmp_path / "ms.tif"
+    row = Row("a", str(pan), (str(ms), "https://a.invalid/ms.tif"), "a.tif", FAILED)
+    hour, now = timedelta(hours=1), datetime.now(UTC)
+    assert not has_changed(row, (now - hour).isoformat())
+    pan.write_text("")
+    ms.write_text("")
+    assert has_changed(row, (now - hour).isoformat())
+    assert not has_changed(row, (now + hour).isoformat())
+    os.utime(ms, ((now + 2 * hour).timestamp(),) * 2)
+    assert has_changed(row, (now + hour).isoformat())
+    assert not has_changed(row, "")

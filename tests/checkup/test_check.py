@@ -15,6 +15,7 @@ from geosharp.checkup.check import Checkup, check
 from geosharp.errors import UsageError
 from geosharp.finding import Finding, Level
 from tests.made import ORIGIN, make_pair
+from tests.raster.made_saturated import saturate
 
 SUBJECTS = [
     *("overlap", "georeference", "time gap", "registration", "registration map", "agreement", "no-data"),
@@ -44,6 +45,12 @@ def test_a_sound_pair_is_fit_and_everything_is_looked_at(
         assert [*finding] == ["subject", "level", "text", "advice", "facts"]
     assert len(told["shift_map"]) == 2
     assert list(tmp_path.iterdir()) == []
+
+
+def test_where_fuse_clips_is_told(tmp_path: Path) -> None:
+    pan, ms = make_pair(tmp_path)
+    saturate(ms)
+    assert "fuse clips MS's values at 2047" in text_of(check(pan, ms), "saturation")
 
 
 def test_what_fuse_would_refuse_is_a_stop(tmp_path: Path) -> None:

@@ -57,6 +57,7 @@ def test_what_cannot_be_guessed_is_not(town: Town) -> None:
     found = order_of(town(None, (0, 2)))
     assert found.level == "note"
     assert found.text == "nothing tells what band1, band2 are"
+    assert "--sensor-file" in found.advice
 
 
 def test_without_a_zero_or_texture_nothing_is_claimed(

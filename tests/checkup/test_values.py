@@ -18,6 +18,7 @@ from geosharp.checkup.values import (
     read_levels,
 )
 from geosharp.finding import Finding
+from geosharp.raster.ceiling import find_ceiling
 from geosharp.raster.scene import Scene, open_scene
 from tests.made import make_pair
 
@@ -139,6 +140,14 @@ def test_more_saturation_is_told_louder(pair: tuple[Path, Path], share: float, l
     found = check_saturation(read_channels(scene, look))
     assert found.level == level, found.told
     assert found.facts["shares"]["PAN"] == pytest.approx(share, abs=1e-5)
+
+
+def test_where_results_end_is_told(pair: tuple[Path, Path]) -> None:
+    change(pair[1], lambda data: np.minimum(data, 511))
+    scene, look = see(pair)
+    channels = read_channels(scene, look)
+    assert "clips MS's values at 511" in check_saturation(channels, find_ceiling(scene)).text
+    assert "clips" not in check_saturation(channels, None).text
 
 
 def test_holes_are_told_from_what_lies_around_an_image() -> None:

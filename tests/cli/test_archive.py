@@ -28,13 +28,19 @@ def archive(tmp_path: Path, made_pair: tuple[Path, Path]) -> Path:
 def test_a_dry_run_prints_pairs_and_writes_nothing(tmp_path: Path, archive: Path) -> None:
     done = CliRunner().invoke(app, ["batch", str(archive), "-o", str(tmp_path / "out"), "--dry-run"])
     assert done.exit_code == 0
-    heading, a, b, _, left, dem = (line.split() for line in done.stdout.splitlines())
-    assert heading == ["result", "paired", "PAN", "MS"]
-    out, pan, ms = tmp_path / "out" / "a_pan_fused.tif", archive / "a_pan.tif", archive / "a_ms.tif"
-    assert a == [str(out), "by", "name", str(pan), str(ms)]
-    assert b[0] == str(out.with_name("b_pan_fused.tif"))
-    assert left == ["left", "out", "because"]
-    assert dem[:4] == ["dem.tif", "GDAL", "cannot", "read"]
+    lines = done.stdout.splitlines()
+    assert lines[:2] == ["a_pan", "  by name; PAN 256 x 256, MS 64 x 64, 4 bands, ratio 4"]
+    out = tmp_path / "out" / "a_pan_fused.tif"
+    assert lines[2:5] == [
+        f"  PAN {archive / 'a_pan.tif'}",
+        f"  MS  {archive / 'a_ms.tif'}",
+        f"  ->  {out}",
+    ]
+    unfit, left = lines.index("cannot be fused:"), lines.index("left out:")
+    assert lines[unfit + 2] == "b_pan"
+    assert "GDAL cannot read it" in " ".join(" ".join(lines[unfit:left]).split())
+    assert lines[left + 1].startswith("  dem.tif: GDAL cannot")
+    assert lines[-1] == "2 scenes, 0.0655 MPix of PAN, 1 cannot be fused, 1 file left out"
     assert not (tmp_path / "out").exists()
 
 
@@ -46,7 +52,9 @@ def test_the_exit_code_tells_whether_any_failed(tmp_path: Path, archive: Path) -
     assert "1 done, 1 failed" in done.stdout
     assert "note: " in done.stderr
     assert "dem.tif" in done.stderr
-    assert "--retry-failed tries these again" in done.stdout
+    assert "failed: b_pan\n--retry-failed tries these again" in done.stdout
+    assert "GDAL" in done.stderr
+    assert "GDAL" not in done.stdout
     assert "[1/2] a_pan: done" in done.stderr
     (archive / "b_pan.tif").unlink()
     again = CliRunner().invoke(app, ["batch", str(archive), "-o", str(out), *QUICK, "--log-json"])

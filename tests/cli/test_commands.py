@@ -68,6 +68,18 @@ def test_log_json_is_lines_of_json_up_to_done(tmp_path: Path, made_pair: tuple[P
     assert events[-1]["path"] == str(out)
 
 
+def test_a_log_says_done_once_also_with_a_page(tmp_path: Path, made_pair: tuple[Path, Path]) -> None:
+    out, page = tmp_path / "out.tif", tmp_path / "out.html"
+    given = "-m", "exp", "--report", page, "--calibration", "sensor"
+    result = run("fuse", *made_pair, "-o", out, *given, "--log-json")
+    events = [json.loads(line) for line in result.stderr.splitlines()]
+    assert [event["path"] for event in events if event["event"] == "done"] == [str(out)]
+    assert events[-1]["event"] == "done"
+    told = run("fuse", *made_pair, "-o", out, *given, "--overwrite").stderr
+    assert "exp: 256 x 256 pixels in" in told
+    assert "report: " in told
+
+
 def test_options_reach_the_result(tmp_path: Path, made_pair: tuple[Path, Path]) -> None:
     out, preview = tmp_path / "out.tif", tmp_path / "out.png"
     result = run(

@@ -130,7 +130,7 @@ def test_a_model_is_shown_with_all_that_it_tells(own: Path) -> None:
     }
     path = own / "mine.safetensors"
     checkpoint.save(path, make_network(), 0.25, facts, (2, 4))
-    lines = run("models", "mine").stdout.splitlines()
+    lines = run("models", "mine", "-v").stdout.splitlines()
     assert lines[0] == "model        mine (user folder)"
     assert "draws        --steps 2 or more; standard deviation about the mean 0.25 of a band's" in lines
     assert "ratios       2 to 4 PAN pixels an MS pixel" in lines
@@ -139,18 +139,53 @@ def test_a_model_is_shown_with_all_that_it_tells(own: Path) -> None:
         "  scenes",
         "    1",
         "      pan: a.tif",
-        "      ratio: 4.0; 4.0",
+        "      ratio: 4; 4",
         "  evil: \N{REPLACEMENT CHARACTER}[31mred",
         "  none: {}",
     ]
     told = json.loads(run("models", "mine", "--json").stdout)
     assert (told["facts"], told["sigma_data"], told["ratios"]) == (facts, 0.25, [2.0, 4.0])
-    assert format_model(told).splitlines() == lines
+    assert format_model(told, whole=True).splitlines() == lines
+    short = run("models", "mine").stdout.splitlines()
+    assert short == [*lines[: lines.index("it tells")], "-v or --json shows all that it tells"]
+
+
+def test_a_tuned_model_is_shown_by_its_worth_first(own: Path) -> None:
+    scores = {"reduced": {"psnr": 28.802298, "sam": 5.635192, "scc": 0.9}, "full": {"hqnr": 0.9636987}}
+    facts = {
+        "scenes": [{"pan": f"{name}.tif", "sensor": "NewSat-1", "bands": ["blue", "red"]} for name in "ab"],
+        "settings": {"base": "base"},
+        "steps_made": 32,
+        "step_of_weights": 24,
+        "seconds": 198.04,
+        "scores": {"base": scores, "odd": ["no table"]},
+        "verdict": "better than the base: use it",
+    }
+    checkpoint.save(own / "mine.safetensors", make_network(), None, facts)
+    lines = run("models", "mine").stdout.splitlines()
+    assert lines[1:9] == [
+        "verdict      better than the base: use it",
+        "  base       PSNR 28.80, SAM 5.635, HQNR 0.964",
+        "  odd        ",
+        "sensor       NewSat-1",
+        "bands        blue, red",
+        "scenes       a.tif, b.tif",
+        "base         base",
+        "learning     32 steps in 198 s, judging left out; weights of step 24",
+    ]
+
+
+@pytest.mark.parametrize(
+    "part", [{"scenes": 5}, {"scenes": [3]}, {"scores": [1]}, {"settings": "base"}], ids=str
+)
+def test_facts_of_another_form_are_no_error(own: Path, part: dict[str, object]) -> None:
+    checkpoint.save(own / "mine.safetensors", make_network(), None, part)
+    assert run("models", "mine").exit_code == 0
 
 
 def test_info_of_a_models_file_is_what_models_shows(own: Path, tmp_path: Path) -> None:
     path = make_model(tmp_path)
-    for options in ([], ["--json"]):
+    for options in ([], ["-v"], ["--json"]):
         shown = run("info", path, *options)
         assert shown.exit_code == 0
         assert shown.stdout == run("models", path, *options).stdout
@@ -180,7 +215,7 @@ def test_verifying_names_what_cannot_be_used(own: Path, tmp_path: Path, options:
 
 def test_what_verifying_found_is_told(own: Path, tmp_path: Path) -> None:
     path = make_model(tmp_path).rename(own / "mine.safetensors")
-    assert run("models", "mine", "--verify").stdout.splitlines()[1].endswith(" MB; whole")
+    assert " MB; whole\n" in run("models", "mine", "--verify").stdout
     digest = json.loads(run("models", "mine", "--json").stdout)["sha256"]
     path.with_suffix(".md").write_text(f"SHA-256 `{digest}`")
     assert run("models", "--verify").stdout.splitlines()[1].endswith("; whole, and as mine.md says")

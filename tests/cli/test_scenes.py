@@ -37,7 +37,9 @@ def test_calibrate_tells_what_it_found_beside_what_is_published(
     result = run("calibrate", *pair, "-o", out)
     assert result.exit_code == 0
     found = load_calibration(out)
-    assert "published" in result.stdout
+    assert "with the assumed values" in result.stdout
+    known = run("calibrate", *pair, "-o", tmp_path / "of_ikonos.json", "--sensor", "ikonos")
+    assert "with the published values" in known.stdout
     for band in found.bands:
         row = next(line.split() for line in result.stdout.splitlines() if line.split()[:1] == [band.name])
         assert row[1:4] == [f"{band.gains[0]:.3f}", f"{band.gains[1]:.3f}", "0.300"]

@@ -118,3 +118,20 @@ def test_valid_pixels_that_gdal_cannot_interpolate_are_told(tmp_path: Path) -> N
     np.testing.assert_array_equal(fused.valid, (fused.data > 0).all(0))
     assert not fused.valid[40:44, 40:44].any()
     assert fused.data[:, fused.valid].min() > 20
+
+
+def test_values_end_at_the_limits_of_ms_s_own_type_too(made_pair: tuple[Path, Path]) -> None:
+    """GDAL knows of no ceiling but declared bits."""
+    scene = open_scene(*made_pair)
+    made = []
+    for limits in ((0.0, 65535.0), (0.0, 700.0)):
+        job = BroveyJob(scene, None, Area(scene.area), Pixels("uint16", limits, 0.0), 1)
+        reader = job.open_reader()
+        patch = reader.read(scene.area)
+        reader.close()
+        assert patch is not None
+        fused = job.compute(scene.area, patch)
+        assert fused is not None
+        made.append(fused.data)
+    assert made[0].max() > 700
+    assert np.array_equal(made[1], np.minimum(made[0], 700))

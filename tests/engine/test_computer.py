@@ -31,7 +31,7 @@ def test_a_folder_to_be_made_has_the_room_of_the_one_that_is_there(tmp_path: Pat
 
 @pytest.mark.parametrize(
     ("size", "text"),
-    [(0, "0 kB"), (3.5 * 2**20, "3584 kB"), (20 * 2**30, "20 GB"), (9000 * 2**20, "9000 MB")],
+    [(0, "0 kB"), (3.5 * 2**20, "3.5 MB"), (20 * 2**30, "20 GB"), (9000 * 2**20, "8.8 GB"), (5e3, "5 kB")],
 )
 def test_sizes_are_told_in_their_unit(size: float, text: str) -> None:
     assert tell_size(size) == text

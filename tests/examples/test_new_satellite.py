@@ -112,7 +112,7 @@ def test_the_result_is_of_the_model_and_on_pans_grid(walk: Walk) -> None:
 
 
 def test_both_models_are_judged_and_agree(walk: Walk) -> None:
-    rows = re.findall(r"^ hfreqdiff +([\d.]+)", walk.outputs[walk.block("geosharp evaluate")], re.M)
+    rows = re.findall(r"^ ?hfreqdiff +([\d.]+)", walk.outputs[walk.block("geosharp evaluate")], re.M)
     base, tuned = map(float, rows)
     assert tuned == pytest.approx(base, abs=0.1)
 

@@ -85,6 +85,20 @@ def test_what_is_no_pair_says_why(tmp_path: Path, ms: dict[str, Any], why: str) 
     assert why in reasons["p.tif"]
 
 
+def test_files_of_single_bands_are_told_how_they_may_be_listed(tmp_path: Path) -> None:
+    files = [
+        write(tmp_path, "p.tif", 1, 1, 64),
+        write(tmp_path, "1.tif", 1, 4),
+        write(tmp_path, "m.tif", 4, 1),
+    ]
+    pairs, why = judge(files)
+    assert pairs == []
+    for name in ("p.tif", "1.tif"):
+        assert "if it is a band of an MS, list all of them in a CSV" in why[name]
+        assert "with ; between" in why[name]
+    assert why["m.tif"] == "no PAN of its ground is there"
+
+
 def test_what_partly_overlaps_is_a_pair_by_its_time(tmp_path: Path) -> None:
     pan = write(tmp_path, "p.tif", 1, 1, 64, time=NOON)
     assert len(judge([pan, write(tmp_path, "m.tif", 4, 4, time=NOON, corner=16.0)])[0]) == 1

@@ -58,12 +58,24 @@ def test_a_table_that_is_none_is_refused_by_what_it_lacks(tmp_path: Path, text: 
         (",p.tif", "no PAN"),
         ("nix.tif,p.tif", "nix.tif: no such file"),
         ("p.tif,p.tif;nix.tif", "nix.tif: no such file"),
+        ("p.tif,p.tif,,g.tif,,r.tif", "g.tif, r.tif beyond the last column"),
         ("x" * 300 + ",p.tif", "no such file"),
         ('"p.tif,p.tif', "not CSV"),
         ("x" * 200_000 + ",p.tif", "not CSV"),
         ("p\0.tif,p.tif", "a NUL"),
     ],
-    ids=["MS", "MS of nothing", "PAN", "no file", "no band", "long name", "quote", "long field", "NUL"],
+    ids=[
+        "MS",
+        "MS of nothing",
+        "PAN",
+        "no file",
+        "no band",
+        "beyond",
+        "long name",
+        "quote",
+        "long field",
+        "NUL",
+    ],
 )
 def test_what_is_wrong_in_a_table_is_told_by_its_line(tmp_path: Path, line: str, found: str) -> None:
     touch(tmp_path, "p.tif")
@@ -73,6 +85,19 @@ def test_what_is_wrong_in_a_table_is_told_by_its_line(tmp_path: Path, line: str,
         read_manifest(table)
     assert caught.value.subject == f"{table}, line 6"
     assert found in caught.value.found
+
+
+@pytest.mark.parametrize("line", ["p.tif,b.tif,g.tif", "p.tif,b.tif g.tif"])
+def test_who_lists_bands_otherwise_hears_how(tmp_path: Path, line: str) -> None:
+    """None of them may be left out unseen."""
+    touch(tmp_path, "p.tif", "b.tif", "g.tif")
+    table = tmp_path / "scenes.csv"
+    table.write_text(f"pan,ms\n{line}\n")
+    with pytest.raises(InputError) as caught:
+        read_manifest(table)
+    assert "several files of MS with ; between" in caught.value.remedy
+    table.write_text("pan,ms\np.tif,b.tif;g.tif,,\n")
+    assert len(read_manifest(table)[0].ms) == 2
 
 
 def test_a_table_that_is_not_there_is_refused(tmp_path: Path) -> None:

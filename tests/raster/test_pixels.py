@@ -70,6 +70,12 @@ def test_bits_are_what_the_limits_leave_of_the_type(dtype: str, top: float | Non
     assert Pixels(dtype, None if top is None else (0.0, float(top)), None).bits == bits
 
 
+def test_no_data_beyond_the_limits_needs_its_bits_too() -> None:
+    assert Pixels("uint16", (0.0, 2047.0), 0.0).bits == 11
+    assert Pixels("uint16", (0.0, 2047.0), 4000.0).bits == 12
+    assert Pixels("uint16", (0.0, 2047.0), 65535.0).bits is None
+
+
 def test_nan_hides_and_nothing_else_is_touched() -> None:
     data = np.array([[[0.0, 1.0], [-1.0, 2.0]]], "float32")
     valid = np.array([[[True, False], [True, True]]])

@@ -58,7 +58,11 @@ def test_all_keys_are_taken(tmp_path: Path) -> None:
 def test_what_is_left_out_is_the_unknown_sensors(tmp_path: Path) -> None:
     found = read_sensor(write_sensor(tmp_path, "Red Edge", "haze"))
     assert (found.pan_gain, found.pan_nm, found.bits) == (UNKNOWN.pan_gain, UNKNOWN.pan_nm, None)
-    assert found.bands == (Band("Red Edge", (705, 745), 0.3), Band("haze", None, 0.3))
+    assert found.bands == (
+        Band("Red Edge", (705, 745), 0.3, assumed=True),
+        Band("haze", None, 0.3, assumed=True),
+    )
+    assert found.pan_assumed
     assert found.bundles == {2: ("Red Edge", "haze")}
 
 
@@ -67,16 +71,27 @@ def test_a_byte_order_mark_is_no_fault(tmp_path: Path) -> None:
 
 
 def test_the_description_is_that_of_the_file() -> None:
-    sensor = SENSORS["landsat-8"]
+    sensor = SENSORS["spot-6"]
     told, written = describe_sensor(sensor), tomllib.loads(format_sensor(sensor))
     assert json.loads(json.dumps(told)) == told
-    assert told["bands"][3] == {
+    assert told["bands"][2] == {
         "name": "red",
-        "wavelength_nm": [636, 673],
-        "nyquist_gain": 0.3,
-        "number": 4,
+        "wavelength_nm": [625, 695],
+        "nyquist_gain": 0.33,
+        "number": 2,
     }
     assert {key: value for key, value in told.items() if value is not None} == written
+
+
+def test_gains_that_nobody_told_are_shown_as_assumed_and_not_as_given(tmp_path: Path) -> None:
+    file = write_sensor(tmp_path, "blue", "haze", head="[pan]\nnyquist_gain = 0.15")
+    file.write_text(file.read_text() + "nyquist_gain = 0.3\n")
+    told = format_sensor(read_sensor(file))
+    assert told.count("\nnyquist_gain = ") == 2
+    assert told.count("\n# nyquist_gain = 0.3  # assumed\n") == 1
+    assert told.index("# assumed") < told.index('name = "haze"')
+    assert "# assumed" not in format_sensor(SENSORS["worldview-2"])
+    assert format_sensor(SENSORS["gaofen-2"]).count("# assumed") == 1 + len(SENSORS["gaofen-2"].bands)
 
 
 BAD = {

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from geosharp.errors import InputError
-from geosharp.raster.pairing import name_pairs
+from geosharp.raster.pairing import list_scenes, name_pairs
 from geosharp.raster.vendors import read_name
 from tests.raster.test_pairing import touch
 
@@ -75,6 +75,55 @@ def test_landsat_without_pan_is_no_pair(tmp_path: Path) -> None:
     touch(tmp_path, *(f"{LANDSAT}_B{band}.TIF" for band in (2, 3, 4)))
     with pytest.raises(InputError):
         name_pairs(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("pan", "ms"),
+    [
+        (
+            "po_37836_pan_0000000.tif",
+            [f"po_37836_{band}_0000000.tif" for band in ("blu", "grn", "red", "nir")],
+        ),
+        (
+            "red_river_P.TIF",
+            [f"red_river_{band}.TIF" for band in ("coastal", "green", "red", "NIR1", "nir2")],
+        ),
+        ("scene/pan.jp2", ["scene/blue.jp2", "scene/nir.jp2"]),
+    ],
+    ids=["IKONOS", "a colour in all names", "two"],
+)
+def test_pan_and_a_file_for_each_band_are_a_scene_in_the_order_of_sensors(
+    tmp_path: Path, pan: str, ms: list[str]
+) -> None:
+    touch(tmp_path, pan, *ms)
+    listing = list_scenes(tmp_path)
+    assert [(scene.pan, scene.ms, scene.rule) for scene in listing.scenes] == [
+        (str(tmp_path / pan), tuple(str(tmp_path / each) for each in ms), "by bands' names")
+    ]
+    assert listing.strays == ()
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("a_pan.tif", "a_red.tif"),
+        ("a_red.tif", "a_grn.tif"),
+        ("a_pan.tif", "a_red.tif", "a_grn.tif", "a_green.tif"),
+        ("a_pan.tif", "a_p.tif", "a_red.tif", "a_grn.tif"),
+        ("a_pan.tif", "b_red.tif", "b_grn.tif"),
+        ("x/a_pan.tif", "y/a_red.tif", "y/a_grn.tif"),
+    ],
+    ids=["one band", "no PAN", "two of a band", "two PANs", "another scene", "other folders"],
+)
+def test_bands_without_their_pan_or_with_another_are_no_scene(tmp_path: Path, names: tuple[str, ...]) -> None:
+    touch(tmp_path, *names)
+    with pytest.raises(InputError, match="files of single MS bands with ; between"):
+        list_scenes(tmp_path)
+
+
+def test_an_ms_of_all_bands_goes_before_files_of_each(tmp_path: Path) -> None:
+    touch(tmp_path, "a_pan.tif", "a_ms.tif", "a_red.tif", "a_grn.tif", "a_blu.tif")
+    assert name_pairs(tmp_path)[0] == [(str(tmp_path / "a_pan.tif"), (str(tmp_path / "a_ms.tif"),))]
 
 
 @pytest.mark.parametrize(

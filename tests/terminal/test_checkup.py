@@ -35,6 +35,15 @@ def test_the_verdict_is_the_worst() -> None:
     assert format_diagnosis(Diagnosis((STOPPED,))).endswith("\nsomething does not work here")
 
 
+def test_findings_fit_a_narrow_terminal(columns: int) -> None:
+    told = Finding("registration map", "warning", "word " * 40, "word " * 40)
+    for text in (
+        format_checkup(Checkup(("pan", "ms"), (told,), (" 0.0",))),
+        format_diagnosis(Diagnosis((told,))),
+    ):
+        assert columns - 10 < max(map(len, text.splitlines())) <= columns
+
+
 def test_long_texts_break_between_words_and_commands_to_the_terminal_go() -> None:
     name = "/a/" + "b-" * 100
     told = Finding("pair", "note", f"{'word ' * 40}{name} \x1b[31m", "look")

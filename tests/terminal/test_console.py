@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import logging
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from geosharp.archive.ledger import Row
 from geosharp.engine.clock import COMPUTE, WRITE, Profile
 from geosharp.engine.stream import Progress
 from geosharp.errors import InputError
+from geosharp.raster.grid import Grid
 from geosharp.terminal.console import Terminal
 from geosharp.tuning.tune import Look, TrainProgress
 
@@ -45,7 +48,7 @@ def test_a_pipe_gets_a_plain_line_every_few_seconds(
         progress(Progress("fuse", 1, 4, 10_000_000, 40_000_000, 1.0))
         progress(Progress("fuse", 2, 4, 20_000_000, 40_000_000, 2.0))
         progress(Progress("fuse", 3, 4, 30_000_000, 40_000_000, 3.0))
-    assert capfd.readouterr().err == "fuse: 50%, 10.0 MPix/s, 2 s left\n"
+    assert capfd.readouterr().err == "fuse: 50%, 10 MPix/s, 2 s left\n"
 
 
 def test_steps_take_the_place_of_pixels_where_a_model_adapts(
@@ -57,6 +60,49 @@ def test_steps_take_the_place_of_pixels_where_a_model_adapts(
         assert progress is not None
         progress(Progress("adapt", 3, 12, 10_000_000, 40_000_000, 2.0))
     assert capfd.readouterr().err == "adapt: 25%, step 3 of 12, 6 s left\n"
+
+
+@dataclass(frozen=True)
+class Fused:
+    """What a summary reads of a FuseResult."""
+
+    grid: Grid
+    method: str = "glp"
+    seconds: float = 20.0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "rate"), [(0.5, ""), (4.0, "; tiles at 0.12 MPix/s")], ids=["too short to tell", "told"]
+)
+def test_a_summary_has_the_rate_of_the_tiles_without_what_was_learnt_before(
+    seconds: float, rate: str
+) -> None:
+    terminal = Terminal(quiet=False, log_json=True)
+    result: Any = Fused(Grid((400, 1200), None, None))
+    assert terminal.summarise(result) == "glp: 1200 x 400 pixels in 20.0 s"
+    with terminal.progress() as progress:
+        assert progress is not None
+        progress(Progress("calibrate", 0, 0, 480_000, 480_000, 15.0))
+        progress(Progress("fuse", 1, 1, 480_000, 480_000, seconds))
+        progress(Progress("finish", 1, 1, 480_000, 480_000, seconds + 1))
+    assert terminal.summarise(result) == f"glp: 1200 x 400 pixels in 20.0 s{rate}"
+
+
+@pytest.mark.parametrize(
+    ("told", "line"),
+    [
+        ({"state": "done", "seconds": 17.23}, "done, 17.2 s"),
+        ({"state": "done", "seconds": 1, "warnings": ("x", "y")}, "done, 1.0 s, 2 notes"),
+        ({"state": "skipped"}, "skipped, is there already"),
+        ({"state": "failed", "error": "why"}, "failed, why"),
+        ({"state": "failed", "error": "why", "warnings": ("as before",)}, "failed, as before: why"),
+    ],
+)
+def test_a_scene_of_a_batch_is_one_line(
+    capfd: pytest.CaptureFixture[str], told: dict[str, Any], line: str
+) -> None:
+    Terminal(quiet=False, log_json=False).scene_done(Row("a", "p", ("m",), "o", **told), 1, 9)
+    assert capfd.readouterr().err == f"[1/9] a: {line}\n"
 
 
 LOOK = Look(8, 0.25, 0.91, 0.9, False)
@@ -130,8 +176,11 @@ def test_notes_and_errors_are_events_in_json(capfd: pytest.CaptureFixture[str]) 
 def test_the_last_line_of_a_log_is_for_programs_alone(capfd: pytest.CaptureFixture[str]) -> None:
     Terminal(quiet=False, log_json=False).conclude("scored", path=Path("a.json"))
     assert capfd.readouterr().err == ""
+    Terminal(quiet=False, log_json=True).tell("for eyes alone")
     Terminal(quiet=False, log_json=True).conclude("scored", path=Path("a.json"))
     assert json.loads(capfd.readouterr().err) == {"event": "done", "message": "scored", "path": "a.json"}
+    Terminal(quiet=False, log_json=False).tell("for eyes alone")
+    assert capfd.readouterr().err == "for eyes alone\n"
 
 
 def test_what_is_logged_is_shown_where_asked_for(capfd: pytest.CaptureFixture[str]) -> None:

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from geosharp.quality.scores import Metric
-from geosharp.quality.survey.maps import Maps
-from geosharp.quality.survey.samples import Histogram
 from geosharp.quality.survey.seams import Seams
 from geosharp.raster.grid import Rect
+
+if TYPE_CHECKING:
+    # With them comes torch, which whoever only reads a result's tags does without.
+    from geosharp.quality.survey.maps import Maps
+    from geosharp.quality.survey.samples import Histogram
 
 # uint8 (band, row, col) of 1 (grey), 3 (RGB) or 4 (RGB and opacity) bands.
 Picture = NDArray[np.uint8]

@@ -16,6 +16,12 @@ _TILE = 512
 _ELSEWHERE = ("method", "ms", "pan")
 # Of whose values, which may be paths, only the last part is shown: a page is passed on.
 _PATHS = ("pan", "ms", "area", "sensor")
+# A calibration's sources and verdicts in words.
+_SOURCES = {"scene": "learnt from the scene", "sensor": "the sensor's table"}
+_VERDICTS = {
+    "bounded": "stopped at the limit of what is looked for",
+    "unidentifiable": "the scene did not tell: the sensor's table instead",
+}
 
 
 @dataclass(frozen=True)
@@ -81,12 +87,16 @@ def _read_bands(value: object) -> list[int | str] | int | str | None:
 
 def _tell_calibration(known: Mapping[str, Any]) -> str:
     """In a line, what a result was made with."""
-    parts = [str(known.get("source", "unknown"))]
+    parts = [_tell(_SOURCES, known.get("source", "unknown"))]
     if "verdict" in known:
-        parts.append(str(known["verdict"]))
+        parts.append(_tell(_VERDICTS, known["verdict"]))
     if isinstance(shift := known.get("shift"), list) and all(isinstance(each, float) for each in shift):
         parts.append(f"MS moved by {' rows and '.join(f'{each:+.2f}' for each in shift)} columns")
     return ", ".join(parts)
+
+
+def _tell(words: Mapping[str, str], told: object) -> str:
+    return words.get(str(told), str(told))
 
 
 def _facts(values: Mapping[str, object]) -> tuple[Fact, ...]:

@@ -76,9 +76,12 @@ def test_a_pixels_size_is_told_in_metres_where_coordinates_are_lengths(
 @pytest.mark.parametrize(
     ("tag", "told"),
     [
-        ('{"source": "sensor", "shift": [0.0, 0.0]}', "sensor, MS moved by +0.00 rows and +0.00 columns"),
-        ('{"source": "scene", "verdict": "converged", "shift": "?"}', "scene, converged"),
-        ('{"verdict": "bounded"}', "unknown, bounded"),
+        (
+            '{"source": "sensor", "shift": [0.0, 0.0]}',
+            "the sensor's table, MS moved by +0.00 rows and +0.00 columns",
+        ),
+        ('{"source": "scene", "verdict": "converged", "shift": "?"}', "learnt from the scene, converged"),
+        ('{"verdict": "bounded"}', "unknown, stopped at the limit of what is looked for"),
     ],
 )
 def test_how_a_result_was_calibrated_is_told_in_a_line(tag: str, told: str) -> None:
