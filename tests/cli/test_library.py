@@ -9,10 +9,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from geosharp.cli import app
-from geosharp.cli.library import format_model, format_sensors
 from geosharp.hfreqdiff import checkpoint, models
 from geosharp.raster.sensor_file import describe_sensor, format_sensor
 from geosharp.raster.sensors import SENSORS
+from geosharp.terminal.library import format_model, format_sensors
 from tests.hfreqdiff.made_model import make_model, make_network
 from tests.raster.made_sensor import write_sensor
 from tests.test_architecture import loaded_after
