@@ -11,6 +11,7 @@ is copied.
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,8 @@ def make_mosaic(results: Sequence[Path], out: Path) -> None:
             at = round((file.bounds.left - left) / width), round((top - file.bounds.top) / height)
             size = f'xSize="{file.width}" ySize="{file.height}"'
             text += ["<ComplexSource>"]
-            text += [f'<SourceFilename relativeToVRT="1">{escape(Path(file.name).name)}</SourceFilename>']
+            name = os.path.relpath(file.name, out.parent)
+            text += [f'<SourceFilename relativeToVRT="1">{escape(name)}</SourceFilename>']
             text += [f"<SourceBand>{band}</SourceBand>", f'<SrcRect xOff="0" yOff="0" {size}/>']
             text += [f'<DstRect xOff="{at[0]}" yOff="{at[1]}" {size}/>', "<UseMaskBand>true</UseMaskBand>"]
             text += ["</ComplexSource>"]

@@ -107,8 +107,11 @@ def fuse_arrays(pan: Path, ms: Path, saved: Path) -> None:
 
 def fuse_dataarrays(pan: Path, ms: Path, saved: Path) -> None:
     """With xarray they know where they lie; in Dask's chunks a scene may be larger than memory."""
-    import rioxarray
-
+    try:
+        import rioxarray
+    except ImportError:
+        print("xarray and Dask: left out; pip install 'geosharp[xarray]' brings them")
+        return
     fine, coarse = rioxarray.open_rasterio(pan), rioxarray.open_rasterio(ms)
     result = geosharp.fuse_arrays(fine, coarse, method="glp", calibration=saved)
     print(f"xarray: {result.dims} {result.shape}, {result.rio.crs}, bands {result.long_name}")

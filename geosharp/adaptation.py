@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from geosharp.calibration import Learnt, Tell
+from geosharp.calibration import Learnt
 from geosharp.engine.setup import Setup
 from geosharp.engine.stream import Progress, ProgressCallback
 from geosharp.errors import InputError, OutputError, PairError, ResourceError
 from geosharp.hfreqdiff.checkpoint import Header, Model, serialise
 from geosharp.hfreqdiff.models import SUFFIX
 from geosharp.hfreqdiff.network import HFreqdiff
+from geosharp.notes import Tell
 from geosharp.raster.environment import gdal_settings
 from geosharp.raster.output.scratch import scratch
 from geosharp.raster.output.text import write_bytes

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
-from geosharp.calibration import Notes, Tell, check_choice
+from geosharp.calibration import check_choice
 from geosharp.chunks import Canvas, Choice, ChunkFusion, fuse_later, is_chunked, provide
-from geosharp.engine.lineage import tell_lineage
+from geosharp.engine.lineage import name_file, tell_lineage
 from geosharp.engine.methods import METHODS
 from geosharp.engine.preparation import adopt, adopted_notes, preliminary_notes, prepare
 from geosharp.engine.setup import Setup
@@ -18,6 +18,7 @@ from geosharp.engine.stream import ProgressCallback, stream
 from geosharp.engine.writing import check_filled
 from geosharp.errors import UsageError
 from geosharp.hfreqdiff.settings import Diffusion
+from geosharp.notes import Notes, Tell
 from geosharp.raster.content import fused_content
 from geosharp.raster.dataarray import build_dataarray, describe_dataarray, is_dataarray, put_bands_first
 from geosharp.raster.memory import ArrayPixels, Image, native, place, plain, shown
@@ -62,9 +63,9 @@ def fuse_arrays(
     pan_transform and ms_transform (pixel (col, row) -> CRS, an Affine or its six numbers; without them PAN
     and MS cover the same ground), crs and nodata, of both, and names, of MS's bands. Where one is in Dask's
     chunks the result is: nothing is read before it is computed, and then what is global for the scene is
-    learnt once, from windows of it. chunks: (rows, cols) of that result, rounded up to whole tiles; PAN's by
-    default. progress, on_note: as of `fuse`; they hear nothing of what is computed later. Raises a
-    GeosharpError that says what to do.
+    learnt once, from windows of it: attributes cannot tell that. chunks: (rows, cols) of that result, rounded
+    up to whole tiles; PAN's by default. progress, on_note: as of `fuse`; they hear nothing of what is
+    computed later. Raises a GeosharpError that says what to do.
     """
     check_choice(calibration, method)
     given = {
@@ -180,6 +181,6 @@ def _describe(
 ) -> Content:
     """What a file of the result would say besides its pixels."""
     chosen = {name: asked[name] for name in ("bands", "sensor", "weights", "extent", "dtype")}
-    chosen |= {"calibration": choice.calibration if isinstance(choice.calibration, str) else None}
+    chosen |= {"calibration": name_file(choice.calibration)}
     lineage = tell_lineage(setup, chosen | {"align": choice.align}, OutputFormat(), facts, None)
     return fused_content(setup.scene, setup.plan.area, setup.pixels, lineage)

@@ -6,7 +6,7 @@ import logging
 import math
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,13 +15,9 @@ from geosharp.document import make_document
 from geosharp.engine.methods import METHODS
 from geosharp.engine.stream import Progress, ProgressCallback
 from geosharp.errors import InputError, UsageError
-from geosharp.raster.output.text import (
-    JSON_SUFFIXES,
-    PNG_SUFFIXES,
-    check_text,
-    write_bytes,
-    write_text,
-)
+from geosharp.notes import Tell
+from geosharp.raster.output.target import PNG_SUFFIXES
+from geosharp.raster.output.text import JSON_SUFFIXES, check_text, write_bytes, write_text
 from geosharp.raster.scene import Scene, name_inputs, open_scene
 from geosharp.raster.source import FilePath
 
@@ -29,8 +25,6 @@ if TYPE_CHECKING:
     from geosharp.imaging.degradation import Degradation
     from geosharp.padm.calibration import Calibration
 
-
-Tell = Callable[[str], None]
 
 WORDS = ("auto", "sensor")
 # Relative difference of ratios up to which a calibration of another scene fits this one.
@@ -41,20 +35,6 @@ _TRIED, _LATTICE = 9, 2
 _LEAST_EXPLAINED, _CLEARLY = 0.5, 5e-4
 
 _log = logging.getLogger(__name__)
-
-
-class Notes:
-    """What a user should know: told at once, and kept for the result."""
-
-    def __init__(self, tell: Tell | None) -> None:
-        self.told: list[str] = []
-        self._tell = tell
-
-    def add(self, *texts: str) -> None:
-        for text in texts:
-            self.told.append(text)
-            if self._tell is not None:
-                self._tell(text)
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from geosharp.calibration import Learnt, learn
-from geosharp.engine.methods import METHODS, Tell
+from geosharp.engine.methods import METHODS
 from geosharp.engine.preparation import adopt, prepare
 from geosharp.engine.setup import Setup
 from geosharp.engine.stream import Job, ProgressCallback, stream
 from geosharp.errors import InputError, UsageError
+from geosharp.notes import Tell
 from geosharp.raster.area import Area
 from geosharp.raster.grid import Rect
 from geosharp.raster.memory import Image, PartialPixels, shown

@@ -39,7 +39,13 @@ from geosharp.version import __version__
 _DRIVERS = ("GTiff", "COG", "VRT", "JP2OpenJPEG", "NITF", "DIMAP")
 _NEEDED = ("GTiff", "VRT")
 # What extras of the package bring, by their names, as they are imported.
-_EXTRAS = {"plot": "matplotlib", "archive": "pyarrow", "cluster": "distributed", "tensorboard": "tensorboard"}
+_EXTRAS = {
+    "plot": "matplotlib",
+    "archive": "pyarrow",
+    "xarray": "rioxarray",
+    "cluster": "distributed",
+    "tensorboard": "tensorboard",
+}
 # NVIDIA's driver is there where this is.
 _DRIVER = Path("/proc/driver/nvidia/version")
 # Bytes: of memory that base with its smallest tiles needs, and of a folder for temporary files.

@@ -8,35 +8,44 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
+from geosharp.calibration import WORDS
 from geosharp.cluster.connection import Cluster
 from geosharp.cluster.tasks import Lost, run_tasks
 from geosharp.engine.lineage import find_differences, identify_place
-from geosharp.engine.methods import METHODS, Tell
+from geosharp.engine.methods import METHODS
 from geosharp.engine.parts import IDENTITY, RUN, Folder, PartsJob, cut
-from geosharp.engine.preparation import adopt, prepare
+from geosharp.engine.preparation import adopt_known, prepare
 from geosharp.engine.setup import Setup
 from geosharp.engine.stream import Job, Progress, ProgressCallback
 from geosharp.engine.writing import check_filled, write_tiles
 from geosharp.errors import InputError, ResourceError
 from geosharp.hfreqdiff.models import SUFFIX, find_model, shipped_models
 from geosharp.hfreqdiff.settings import Diffusion
+from geosharp.notes import Tell
 from geosharp.raster.content import fused_content, spread_content
 from geosharp.raster.grid import Rect
 from geosharp.raster.output import OutputFormat, SceneWriter
 from geosharp.raster.output.mosaic import write_mosaic
 from geosharp.raster.output.target import await_others
 from geosharp.raster.output.text import write_bytes
+from geosharp.raster.sensor_file import SUFFIX as SENSOR_SUFFIX
+from geosharp.raster.source import FilePath
 
-# Arguments of `fuse` that may name files.
-_FILES = {"pan", "ms", "sensor", "area", "calibration"}
+# GDAL's file systems in a file, or a URI's schemes, and the name of a file that counts from here.
+_INSIDE = re.compile(
+    r"((?:/vsi(?:zip|tar|gzip|7z|rar)/)+|(?:(?:zip|tar|gzip|file)\+?)+://)([^/{].*)", re.DOTALL
+)
+# Such names of which GDAL alone knows where the file's is, as GTIFF_DIR:2:pan.tif.
+_WITHIN = re.compile(r"\w{2,}:(?!/|.*[:\"]/)|/vsi\w+/\{[^/]", re.DOTALL)
 # Of parts, which one pass reads again.
 _PART_FORM = OutputFormat(overviews=False)
 
@@ -96,6 +105,7 @@ def _order(setup: Setup, asked: Asked, folder: Folder, *, masked: bool) -> dict[
     return {
         "arguments": arguments,
         "degradation": None if degradation is None else asdict(degradation),
+        "ceiling": setup.ceiling,
         "same": _tell_same(setup),
         "masked": masked,
     }
@@ -103,14 +113,46 @@ def _order(setup: Setup, asked: Asked, folder: Folder, *, masked: bool) -> dict[
 
 def reach(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments of `fuse` as other computers find the files among them."""
+    return {name: _REACHED[name](value) if name in _REACHED else value for name, value in arguments.items()}
 
-    def absolute(value: Any) -> Any:
-        if isinstance(value, list | tuple):
-            return [absolute(each) for each in value]
-        there = isinstance(value, str | os.PathLike) and os.path.lexists(value)
-        return str(Path(value).absolute()) if there else value
 
-    return {name: absolute(value) if name in _FILES else value for name, value in arguments.items()}
+def _reach_rasters(value: FilePath | Sequence[FilePath]) -> str | list[str]:
+    return _reach_raster(value) if isinstance(value, str | os.PathLike) else list(map(_reach_raster, value))
+
+
+def _reach_raster(value: FilePath) -> str:
+    """A file's name from the root, also of one that holds the image; addresses stay as they are."""
+    name = os.fspath(value)
+    if os.path.lexists(name):
+        return str(Path(name).absolute())
+    if inside := _INSIDE.fullmatch(name):
+        return inside[1] + str(Path(inside[2]).absolute())
+    if _WITHIN.match(name):
+        found, needed = "counts from this computer's folder", "a name that other computers understand, too"
+        raise InputError(name, found, needed, "write the path in it from the root")
+    return name
+
+
+def _reach_sensor(value: FilePath | None) -> str | None:
+    """A sensor file's name from the root; a sensor's is a word, whatever files there are."""
+    name = None if value is None else os.fspath(value)
+    return name if name is None or not name.casefold().endswith(SENSOR_SUFFIX) else str(Path(name).absolute())
+
+
+def _reach_file(value: Any) -> Any:
+    """The name of a file from the root, unless it is a word for a calibration; whatever else stays."""
+    if not isinstance(value, str | os.PathLike) or value in WORDS or not Path(value).is_file():
+        return value
+    return str(Path(value).absolute())
+
+
+_REACHED: dict[str, Callable[[Any], Any]] = {
+    "pan": _reach_rasters,
+    "ms": _reach_rasters,
+    "sensor": _reach_sensor,
+    "area": _reach_file,
+    "calibration": _reach_file,
+}
 
 
 def reach_model(settings: Diffusion) -> Diffusion:
@@ -123,7 +165,7 @@ def reach_model(settings: Diffusion) -> Diffusion:
 def _tell_same(setup: Setup) -> dict[str, str]:
     """What must be the same on all computers, by name."""
     model = METHODS[setup.method].facts(setup.options).get("model_sha256", "none")
-    decided = {"model": str(model), "tile": str(setup.plan.tile), "ceiling": str(setup.ceiling)}
+    decided = {"model": str(model), "tile": str(setup.plan.tile)}
     return identify_place(setup.scene) | decided
 
 
@@ -195,7 +237,7 @@ def _open(text: str, threads: int) -> tuple[Setup, Job, bool]:
 
         gains = tuple((rows, cols) for rows, cols in known["gains"])
         degradation = Degradation(gains, tuple(known["pan_gain"]), tuple(known["shift"]))
-    setup = adopt(setup, degradation)
+    setup = adopt_known(setup, degradation, run["ceiling"])
     differing, changes = find_differences(run["same"], _tell_same(setup))
     if differing:
         found, needed = f"other {', '.join(differing)} ({changes})", "what is the same on all computers"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -24,6 +24,7 @@ from geosharp.errors import PairError, UsageError
 from geosharp.hfreqdiff.settings import Diffusion
 from geosharp.imaging.computing import computing
 from geosharp.imaging.degradation import Degradation
+from geosharp.notes import Tell
 from geosharp.padm.calibration import Calibration
 from geosharp.quality.coarsening import Read
 from geosharp.quality.protocol import FullScoring, ReducedScoring, check_counted, find_peak
@@ -93,7 +94,7 @@ def evaluate(
     diffusion: Diffusion | None = None,
     threads: int | None = None,
     progress: ProgressCallback | None = None,
-    on_note: Callable[[str], None] | None = None,
+    on_note: Tell | None = None,
 ) -> Evaluation:
     """Score methods, and finished files `fused`, on one scene.
 
@@ -176,7 +177,7 @@ def evaluate_scene(
     return Evaluation(scene, degradation, learnt, MappingProxyType(scored), tuple(notes))
 
 
-def _fits(method: str, scene: Scene, options: Options, tell: Callable[[str], None] | None) -> bool:
+def _fits(method: str, scene: Scene, options: Options, tell: Tell | None) -> bool:
     """Whether a method that nobody asked for by name can be scored on the scene; tells where not."""
     try:
         METHODS[method].check(scene, options)

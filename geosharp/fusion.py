@@ -9,14 +9,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from geosharp.calibration import Learnt, Notes, check_choice, learn
+from geosharp.calibration import Learnt, check_choice, learn
 from geosharp.document import make_document
 from geosharp.engine.cautions import RESERVE, tell_cautions
 from geosharp.engine.clock import ADAPT, CALIBRATE, WRITTEN, Clock, Profile, take_profile
 from geosharp.engine.heap import trim
 from geosharp.engine.journal import Form, Journal
-from geosharp.engine.lineage import hash_area, identify, tell_lineage
-from geosharp.engine.methods import METHODS, Tell
+from geosharp.engine.lineage import hash_area, identify, name_file, tell_lineage
+from geosharp.engine.methods import METHODS
 from geosharp.engine.preparation import Place, adopt, adopted_notes, preliminary_notes, prepare
 from geosharp.engine.setup import Setup
 from geosharp.engine.stream import ProgressCallback
@@ -24,6 +24,7 @@ from geosharp.engine.writing import write_fused
 from geosharp.errors import UsageError
 from geosharp.hfreqdiff.models import SUFFIX, find_model
 from geosharp.hfreqdiff.settings import DEFAULT_DRAWS, Diffusion
+from geosharp.notes import Notes, Tell
 from geosharp.raster.content import fused_content, spread_content
 from geosharp.raster.grid import Grid
 from geosharp.raster.output import OutputFormat, SceneWriter, check_target
@@ -195,7 +196,7 @@ def fuse(
         "extent": extent,
         "dtype": dtype,
         "bits": form.bits,
-        "calibration": calibration if isinstance(calibration, str) else None,
+        "calibration": name_file(calibration),
         "align": align,
     }
     known, what_became = None if learnt is None else learnt.facts, None if adapted is None else adapted.facts

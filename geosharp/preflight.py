@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from geosharp.document import make_document
+from geosharp.engine.cautions import raw_size
 from geosharp.engine.methods import METHODS
 from geosharp.engine.preparation import Place, preliminary_notes, prepare
 from geosharp.engine.setup import Setup
@@ -93,7 +94,6 @@ def _common_area(scene: Scene) -> dict[str, Any]:
 def _plan(setup: Setup) -> dict[str, Any]:
     plan, bands = setup.plan, len(setup.scene.bands)
     part = plan.area.rect
-    size = part.area * bands * np.dtype(setup.pixels.dtype).itemsize
     return {
         "method": setup.method,
         **METHODS[setup.method].facts(setup.options),
@@ -106,7 +106,7 @@ def _plan(setup: Setup) -> dict[str, Any]:
         "output_shape": [bands, *part.shape],
         "output_dtype": setup.pixels.dtype,
         "output_nodata": _number(setup.pixels.nodata),
-        "output_mb_raw": round(size / 2**20, 1),
+        "output_mb_raw": round(raw_size(setup) / 2**20, 1),
     }
 
 

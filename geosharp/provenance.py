@@ -100,13 +100,26 @@ def _notes(tags: Mapping[str, str], parameters: Mapping[str, Any]) -> list[str]:
     notes, version = [], tags.get(f"{_PREFIX}VERSION", "unknown")
     if version != __version__:
         notes.append(f"made by geosharp {version}, and this is {__version__}: pixels may differ")
-    digest, model = parameters.get("model_sha256"), parameters.get("model")
-    if digest is not None and model is not None:
-        try:
-            same = hashlib.sha256(find_model(model).read_bytes()).hexdigest() == digest
-            notes += [] if same else [f"the model {model} is another one now than it was ({digest[:8]})"]
-        except UsageError:
-            notes.append(f"its model {model} is not here: it had the hash {digest}")
+    adaptation = _read(tags.get(f"{_PREFIX}ADAPTATION", ""))
+    # What learnt from the scene began with the model that the command names.
+    base = {"model_sha256": adaptation.get("base_sha256")} if adaptation.get("better") else {}
+    for what in ("model", "sensor", "area"):
+        name, digest = parameters.get(what), {**parameters, **base}.get(f"{what}_sha256")
+        if not (isinstance(name, str) and isinstance(digest, str)):
+            continue
+        if (now := _hash(what, name)) is None:
+            notes.append(f"its {what} {name} is not here: it had the hash {digest}")
+        elif now != digest:
+            notes.append(f"the {what} {name} is another one now than it was ({digest[:8]})")
     if f"{_PREFIX}CALIBRATION" in tags and "calibration" not in parameters:
         notes.append("it was given a calibration in Python, which the command lacks: save that, and name it")
     return notes
+
+
+def _hash(what: str, name: str) -> str | None:
+    """SHA-256 of the file that serves under a name now; None where there is none."""
+    try:
+        path = find_model(name) if what == "model" else Path(name)
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except (UsageError, OSError):
+        return None

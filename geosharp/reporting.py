@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, CancelledError, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -25,6 +25,7 @@ from geosharp.engine.setup import Setup
 from geosharp.engine.stream import Job, Progress, ProgressCallback
 from geosharp.errors import InputError, OutputError, PairError
 from geosharp.imaging.computing import computing
+from geosharp.notes import Notes, Tell
 from geosharp.padm.calibration import Calibration
 from geosharp.quality.coarsening import Read
 from geosharp.quality.protocol import FullScoring, check_counted
@@ -55,8 +56,6 @@ _SCORED, _SCORINGS = 1024, 16
 _CACHE = 256 * 2**20
 # Tools fill with the lowest float32, or some number near it; no sensor measures such values.
 _FILL = -1e37
-
-Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -111,19 +110,13 @@ class _Run:
         known = lineage.method != "unknown"
         self.label = lineage.method if known else "result"
         self.title = f"Result ({self.label})" if known else "Result"
-        self.told: list[str] = []
-        self._tell = tell
+        self.notes = Notes(tell)
         self._progress = progress
         self._start = time.perf_counter()
         self._done = self._parts = 0
         self._total = self.rect.area + (1 + len(self.baselines)) * sum(place.area for place in self.places)
         self._lock = threading.Lock()
         self._over = False
-
-    def note(self, text: str) -> None:
-        self.told.append(text)
-        if self._tell is not None:
-            self._tell(text)
 
     def count(self, pixels: int) -> None:
         """Called, in any thread, when so many pixels have been looked at or scored."""
@@ -177,9 +170,9 @@ def report(
     learnt = learn(scene, calibration, align=align, progress=progress)
     run = _Run(scene, image, lineage, learnt, on_note, progress)
     for note in (*scene.notes, *learnt.notes):
-        run.note(note)
+        run.notes.add(note)
     if not lineage.tile_known:
-        run.note(f"the result does not tell its tiles: seams are sought every {lineage.tile} PAN pixels")
+        run.notes.add(f"the result does not tell its tiles: seams are sought every {lineage.tile} PAN pixels")
     with gdal_settings(_CACHE):
         data = _gather(run, title or Path(fused).name)
         page = render(data)
@@ -190,7 +183,7 @@ def report(
         for table in data.scores
         for row in table.rows
     }
-    return ReportResult(Path(out), seconds, len(page.encode()), lineage.method, tuple(run.told), scores)
+    return ReportResult(Path(out), seconds, len(page.encode()), lineage.method, tuple(run.notes.told), scores)
 
 
 def check_report(out: FilePath, *, overwrite: bool = False, inputs: Sequence[str | Path] = ()) -> None:
@@ -285,7 +278,7 @@ def _tell_fill(run: _Run, samples: Samples) -> None:
     found = {"MS": samples.ms, "PAN": samples.pan, "the result": samples.fused}
     lowest = {name: float(values.min()) for name, values in found.items() if values.size}
     if filled := {name: value for name, value in lowest.items() if value < _FILL}:
-        run.note(
+        run.notes.add(
             f"{min(filled.values()):.8g} in {', '.join(filled)} looks like a no-data value that nothing "
             "tells of: declare it (gdal_edit.py -a_nodata)"
         )
@@ -322,7 +315,7 @@ def _tabulate(run: _Run, scored: Mapping[str, Future[dict[str, float] | str]]) -
     for name, future in scored.items():
         scores = future.result()
         if isinstance(scores, str):
-            run.note(f"no scores: {scores}")
+            run.notes.add(f"no scores: {scores}")
             return ()
         found[name] = scores
     rows = tuple(

@@ -13,12 +13,13 @@ from typing import Any
 
 import torch
 
-from geosharp.calibration import Learnt, Notes, Tell, learn
+from geosharp.calibration import Learnt, learn
 from geosharp.document import make_document
 from geosharp.errors import OutputError, PairError, UsageError
 from geosharp.hfreqdiff.checkpoint import RATIOS, Model, serialise
 from geosharp.hfreqdiff.models import SUFFIX, find_device, find_model, open_model
 from geosharp.hfreqdiff.network import PRESETS, HFreqdiff
+from geosharp.notes import Notes, Tell
 from geosharp.quality.scores import METRICS
 from geosharp.raster.environment import gdal_settings
 from geosharp.raster.identity import Bands

@@ -24,6 +24,7 @@ MAX_LINES = 400
 RANKS = {
     "document": 0,
     "errors": 0,
+    "notes": 0,
     "version": 0,
     "cluster": 1,
     "finding": 1,

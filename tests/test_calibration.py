@@ -12,7 +12,7 @@ import pytest
 import rasterio
 
 import geosharp
-from geosharp.calibration import Learnt, Notes, learn
+from geosharp.calibration import Learnt, learn
 from geosharp.engine.stream import Progress
 from geosharp.errors import GeosharpError, InputError, OutputError, UsageError
 from geosharp.padm.calibration import Calibration
@@ -202,6 +202,8 @@ def test_the_lineage_tells_how_it_was_calibrated(
     assert told["shift"] == list(learnt.degradation.shift)
     other = geosharp.fuse(*names(scene), tmp_path / "file.tif", calibration=saved)
     assert tag(other.path)["source"] == "calibration.json"
+    with rasterio.open(other.path) as raster:
+        assert json.loads(raster.tags()["GEOSHARP_PARAMETERS"])["calibration"] == str(saved)
     np.testing.assert_array_equal(read(result.path), read(other.path))
     table = geosharp.fuse(*names(scene), tmp_path / "table.tif", calibration="sensor")
     assert (tag(table.path)["source"], table.calibration) == ("sensor", None)
@@ -276,12 +278,3 @@ def test_the_summary_says_all_in_a_line(learnt: Learnt, scene: Scene) -> None:
     assert learnt.summary.startswith("learnt from the scene: Nyquist gains 0.1")
     assert "explained" in learnt.summary
     assert learn(scene, "sensor").summary.startswith("the sensor's published values: ")
-
-
-def test_notes_are_told_at_once_and_kept_whether_anyone_listens() -> None:
-    heard: list[str] = []
-    for notes in (Notes(heard.append), Notes(None)):
-        notes.add("one")
-        notes.add("two", "three")
-        assert notes.told == ["one", "two", "three"]
-    assert heard == ["one", "two", "three"]

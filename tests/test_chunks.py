@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import sys
 import threading
@@ -101,6 +102,15 @@ def test_so_they_are_whatever_the_pair_is_like(tmp_path: Path, how: str, method:
     wanted = geosharp.fuse_arrays(pan, ms, **options)
     later = geosharp.fuse_arrays(pan.chunk(x=100, y=64), ms.chunk(x=20, y=20), **options)
     assert np.array_equal(later.compute().values, wanted.values)
+
+
+def test_they_tell_what_was_asked_of_what_is_still_to_be_learnt(tmp_path: Path) -> None:
+    _, chunked = open_pair(tmp_path)
+    asked = {"calibration": "sensor", "align": False}
+    for method, told in (("glp", asked), ("exp", {})):
+        later = geosharp.fuse_arrays(*chunked, method=method, **asked)
+        parameters = json.loads(later.attrs["GEOSHARP_PARAMETERS"])
+        assert {name: parameters[name] for name in asked if name in parameters} == told
 
 
 def test_bare_arrays_in_chunks_give_one(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import threading
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,14 @@ from rasterio.windows import Window
 from geosharp import Cluster, Diffusion, distribution
 from geosharp.cluster import connection
 from geosharp.cluster.tasks import Lost
-from geosharp.engine import parts
+from geosharp.engine import parts, preparation
 from geosharp.engine.parts import RUN
 from geosharp.errors import InputError, OutputError, PairError, ResourceError, UsageError
 from geosharp.fusion import FuseResult
+from geosharp.raster.ceiling import find_ceiling
 from geosharp.raster.output import target
 from geosharp.raster.output.target import Temporary
+from geosharp.raster.scene import Scene
 from tests.cluster.local import address, workers
 from tests.hfreqdiff.made_model import make_model
 from tests.made import make_pair
@@ -175,6 +178,25 @@ def test_one_run_at_a_time_has_the_parts(
             run(pair, out, cluster=Cluster(kind="local"), resume=True)
 
 
+def test_workers_are_told_where_ms_saturates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who asks has looked, once for all."""
+    looks: list[str] = []
+
+    def look(scene: Scene) -> int | None:
+        looks.append(scene.ms[0].name)
+        return find_ceiling(scene)
+
+    def make_here(cluster: Cluster, function: Any, bands: Any, tell: Any) -> Any:
+        return ((band, function(band, 1)) for band in bands)
+
+    monkeypatch.setattr(preparation, "find_ceiling", look)
+    monkeypatch.setattr(distribution, "run_tasks", make_here)
+    pan, ms = make_pair(tmp_path)
+    saturate(ms)
+    run((pan, ms), tmp_path / "out.tif", cluster=Cluster(kind="local"))
+    assert looks == [str(ms)]
+
+
 @pytest.mark.parametrize("name", ["torch", "model", "tile", "pan"])
 def test_a_worker_that_would_make_other_pixels_refuses(
     tmp_path: Path, pair: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, name: str
@@ -205,8 +227,11 @@ def test_a_result_without_a_valid_pixel_is_refused(tmp_path: Path, cluster: Clus
     pan, ms = make_pair(tmp_path, pan_profile={"nodata": 0})
     with rasterio.open(pan, "r+") as raster:
         raster.write(np.zeros((1, *raster.shape), np.uint16))
+    heard: list[str] = []
     with pytest.raises(PairError, match="not one pixel of the result would be valid"):
-        run((pan, ms), tmp_path / "out.tif", cluster=cluster, method="brovey")
+        run((pan, ms), tmp_path / "out.tif", cluster=cluster, method="brovey", on_note=heard.append)
+    assert not any("--resume" in note for note in heard)
+    assert {path.name for path in tmp_path.iterdir()} == {pan.name, ms.name}
 
 
 def test_what_other_computers_do_is_not_profiled(tmp_path: Path, pair: tuple[Path, Path]) -> None:
@@ -214,20 +239,71 @@ def test_what_other_computers_do_is_not_profiled(tmp_path: Path, pair: tuple[Pat
         run(pair, tmp_path / "out.tif", cluster=Cluster(kind="local"), profile=True)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "there"),
+    [
+        ("pan", "pan.tif", "{}/pan.tif"),
+        ("ms", ["/vsicurl/x.tif", "pan.tif"], ["/vsicurl/x.tif", "{}/pan.tif"]),
+        ("pan", "no.tif", "no.tif"),
+        ("pan", "/vsizip/in/rel.zip/a.tif", "/vsizip/{}/in/rel.zip/a.tif"),
+        ("pan", "/vsigzip/vsi.gz", "/vsigzip/{}/vsi.gz"),
+        ("pan", "/vsitar//vsigzip/a.tar.gz/a.tif", "/vsitar//vsigzip/{}/a.tar.gz/a.tif"),
+        ("pan", "zip://rel.zip!a.tif", "zip://{}/rel.zip!a.tif"),
+        ("pan", "file://pan.tif", "file://{}/pan.tif"),
+        ("pan", "/vsizip//abs/a.zip/a.tif", "/vsizip//abs/a.zip/a.tif"),
+        ("pan", "zip+https://h.invalid/a.zip!a.tif", "zip+https://h.invalid/a.zip!a.tif"),
+        ("pan", "s3://bucket/a.tif", "s3://bucket/a.tif"),
+        ("pan", "GTIFF_DIR:1:/abs/a.tif", "GTIFF_DIR:1:/abs/a.tif"),
+        ("method", "glp", "glp"),
+        ("sensor", "worldview-2", "worldview-2"),
+        ("sensor", "mine.toml", "{}/mine.toml"),
+        ("sensor", None, None),
+        ("calibration", "sensor", "sensor"),
+        ("calibration", "auto", "auto"),
+        ("calibration", "c.json", "{}/c.json"),
+        ("calibration", "folder", "folder"),
+        ("area", "c.json", "{}/c.json"),
+        ("area", "folder", "folder"),
+        ("area", (0, 1, 2, 3), (0, 1, 2, 3)),
+    ],
+    ids=str,
+)
 def test_files_are_named_from_the_root_and_words_stay(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: Any, there: Any
 ) -> None:
+    """Whatever else is called like a word."""
     monkeypatch.chdir(tmp_path)
-    for name in ("pan.tif", "glp"):
-        (tmp_path / name).touch()
-    given = {"pan": "pan.tif", "ms": ["/vsicurl/x.tif", "pan.tif"], "method": "glp", "area": (0, 1, 2, 3)}
-    there = str(tmp_path / "pan.tif")
-    assert distribution.reach(given) == {
-        "pan": there,
-        "ms": ["/vsicurl/x.tif", there],
-        "method": "glp",
-        "area": [0, 1, 2, 3],
-    }
+    for file in ("pan.tif", "glp", "sensor", "c.json", "mine.toml"):
+        (tmp_path / file).touch()
+    for folder in ("worldview-2", "auto", "folder"):
+        (tmp_path / folder).mkdir()
+
+    def fill(text: Any) -> Any:
+        return text.format(tmp_path) if isinstance(text, str) else text
+
+    meant = [fill(each) for each in there] if isinstance(there, list) else fill(there)
+    assert distribution.reach({name: value}) == {name: meant}
+
+
+@pytest.mark.parametrize("name", ["GTIFF_DIR:1:a.tif", 'NETCDF:"a.nc":x', "/vsizip/{a.zip}/a.tif"])
+def test_a_name_that_counts_from_here_is_refused(name: str) -> None:
+    with pytest.raises(InputError, match="counts from this computer's folder"):
+        distribution.reach({"pan": name})
+
+
+@pytest.mark.parametrize("name", ["/vsizip/in/pair.zip/{}.tif", "zip://in/pair.zip!{}.tif"])
+def test_an_archive_that_is_named_from_here_is_read_there(
+    tmp_path: Path, pair: tuple[Path, Path], cluster: Cluster, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (tmp_path / "in").mkdir()
+    with zipfile.ZipFile(tmp_path / "in" / "pair.zip", "w") as file:
+        for path in pair:
+            file.write(path, path.name)
+    monkeypatch.chdir(tmp_path)
+    given = {"method": "exp", "cluster": cluster, "tile": 64, "overviews": False}
+    result = fuse(name.format("pan"), name.format("ms"), tmp_path / "out.tif", **given)  # type: ignore[arg-type]
+    alone = fuse(name.format("pan"), name.format("ms"), tmp_path / "a.tif", **{**given, "cluster": None})  # type: ignore[arg-type]
+    assert result.path.read_bytes() == alone.path.read_bytes()
 
 
 def test_without_a_part_nothing_stays(

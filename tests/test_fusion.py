@@ -644,7 +644,7 @@ def test_a_diffusion_is_told_in_the_lineage_with_a_seed_only_where_it_draws(
             assert raster.tags()["GEOSHARP_METHOD"] == "hfreqdiff"
             told.append(json.loads(raster.tags()["GEOSHARP_PARAMETERS"]))
     mean, draw = told
-    facts = {"model": model.name, "model_sha256": load(model).digest, "consistency": 0, "device": "cpu"}
+    facts = {"model": str(model), "model_sha256": load(model).digest, "consistency": 0, "device": "cpu"}
     assert mean.items() >= {**facts, "steps": 1}.items()
     assert "seed" not in mean
     assert draw.items() >= {**facts, "steps": 2, "seed": 7}.items()

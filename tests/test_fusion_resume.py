@@ -20,7 +20,7 @@ from geosharp import Diffusion
 from geosharp.engine import compute
 from geosharp.engine.journal import beside
 from geosharp.engine.stream import Progress
-from geosharp.errors import GeosharpError, OutputError
+from geosharp.errors import GeosharpError, OutputError, PairError
 from geosharp.fusion import FuseResult
 from tests.hfreqdiff.made_model import make_model
 from tests.made import ORIGIN, make_pair
@@ -148,6 +148,36 @@ def test_another_model_is_refused(tmp_path: Path, pair: tuple[Path, Path]) -> No
     model.write_bytes((tmp_path / "1.safetensors").read_bytes())
     with pytest.raises(OutputError, match="the journal of a run with other model_sha256"):
         run(pair, tmp_path / "out.tif", **given)
+
+
+def test_the_same_model_under_another_name_goes_on(tmp_path: Path, pair: tuple[Path, Path]) -> None:
+    model = make_model(tmp_path)
+    stop(pair, tmp_path / "out.tif", method="hfreqdiff", diffusion=Diffusion(model=model, device="cpu"))
+    moved = Diffusion(model=model.rename(tmp_path / "moved.safetensors"), device="cpu")
+    found = run(pair, tmp_path / "out.tif", method="hfreqdiff", diffusion=moved)
+    assert "7 tiles were there from an earlier run" in found.warnings
+
+
+def test_a_scene_without_a_valid_pixel_leaves_nothing_to_go_on_from(tmp_path: Path) -> None:
+    pan, ms = make_pair(tmp_path, pan_profile={"nodata": 0})
+    with rasterio.open(pan, "r+") as raster:
+        raster.write(np.zeros((1, *raster.shape), np.uint16))
+    heard: list[str] = []
+    with pytest.raises(PairError, match="not one pixel of the result would be valid"):
+        run((pan, ms), tmp_path / "out.tif", method="brovey", on_note=heard.append)
+    assert not any("--resume" in note for note in heard)
+    assert {path.name for path in tmp_path.iterdir()} == {pan.name, ms.name}
+
+
+def test_another_runs_journal_outlives_a_pair_that_is_refused(
+    tmp_path: Path, pair: tuple[Path, Path]
+) -> None:
+    """A slip, in an area of no-data, costs nothing."""
+    stop(pair, tmp_path / "out.tif")
+    empty = (ORIGIN[0] + 5, ORIGIN[1] - 60, ORIGIN[0] + 60, ORIGIN[1] - 5)
+    with pytest.raises(PairError, match="not one pixel"):
+        run(pair, tmp_path / "out.tif", area=empty, resume=False)
+    assert "7 tiles were there from an earlier run" in run(pair, tmp_path / "out.tif").warnings
 
 
 def test_an_input_that_has_changed_is_refused_by_its_name(tmp_path: Path) -> None:

@@ -63,7 +63,9 @@ def find_assets(item: Mapping[str, Any], base: str) -> Found:
     """PAN and MS of an item at the address, or absolute path, `base`: by the common names of bands, else by
     roles, else by keys. Unfit where several could be meant, or an address is not to be opened."""
     assets = list(_read_assets(item))
-    landsat = bool(_LANDSAT.search(f"{_text(item, 'id')} {_text(_table(item, 'properties'), 'platform')}"))
+    landsat = bool(
+        _LANDSAT.search(f"{read_text(item, 'id')} {read_text(_table(item, 'properties'), 'platform')}")
+    )
     pan = _pick(assets, "PAN", (_is_pan_by_band, _is_by_role(_PAN), _is_pan_by_key(landsat)))
     others = [asset for asset in assets if asset is not pan and _PAN not in asset.names]
     ms = _pick(others, "MS", (_has_several, _is_by_role("ms"), _is_ms_by_key))
@@ -83,7 +85,7 @@ def _read_assets(item: Mapping[str, Any]) -> Iterator[Asset]:
             continue
         roles = asset.get("roles")
         known = frozenset(str(role).casefold() for role in roles) if isinstance(roles, list) else frozenset()
-        kind = _text(asset, "type").casefold()
+        kind = read_text(asset, "type").casefold()
         if known & _NO_DATA or (kind and not kind.startswith(_IMAGES)):
             continue
         size = next(
@@ -101,7 +103,7 @@ def _read_names(asset: Mapping[str, Any]) -> tuple[str | None, ...]:
         bands = asset.get(key)
         if isinstance(bands, list) and bands:
             return tuple(
-                _text(band, name).casefold() or None if isinstance(band, dict) else None for band in bands
+                read_text(band, name).casefold() or None if isinstance(band, dict) else None for band in bands
             )
     return ()
 
@@ -219,7 +221,8 @@ def _check_address(href: str, scheme: str, shown: str) -> None:
         raise Unfit(f"{shown} is a document that may name other files")
 
 
-def _text(holder: object, key: str) -> str:
+def read_text(holder: object, key: str) -> str:
+    """Empty where there is none."""
     value = holder.get(key) if isinstance(holder, dict) else None
     return value if isinstance(value, str) else ""
 

@@ -12,17 +12,17 @@ from typing import Any
 from geosharp.archive.calibrations import share_calibrations
 from geosharp.archive.items import Origin, check_catalogue, complete_items
 from geosharp.archive.job import Job
-from geosharp.archive.ledger import DONE, FAILED, SKIPPED, Ledger, Row, has_changed
-from geosharp.archive.options import check_shared, merge_options
+from geosharp.archive.ledger import DONE, FAILED, SKIPPED, Ledger, Row, digest_asked, has_changed
+from geosharp.archive.options import check_shared, merge_options, name_files
 from geosharp.archive.outlook import Outlook, look_ahead
-from geosharp.archive.outputs import place_results
+from geosharp.archive.outputs import make_folder, place_results
 from geosharp.archive.running import run
 from geosharp.archive.share import share_computer
 from geosharp.archive.sources import list_sources
-from geosharp.calibration import Notes, Tell
 from geosharp.cluster.connection import Cluster
 from geosharp.document import make_document
-from geosharp.errors import OutputError, UsageError
+from geosharp.errors import UsageError
+from geosharp.notes import Notes, Tell
 from geosharp.raster.pairing import Listing, Scenes
 
 
@@ -103,9 +103,10 @@ def batch(
     scenes: (PAN, MS) pairs, MS one file or one per band; or a folder, in which names, footprints and times
     tell pairs; or a CSV or Parquet file with columns pan and ms, and where wanted out and options (of one
     scene); or STAC items as JSON, a file or an http(s) address. Results that are there are skipped, unless
-    `overwrite`; what failed before is tried again once one of its files has changed, or with `retry_failed`;
-    what was interrupted goes on where it was. workers: processes side by side, which share cores and memory
-    (a script that asks for them needs `if __name__ == "__main__":`); cluster: whose workers do it instead.
+    `overwrite`; what failed before is tried again once one of its files or options has changed, where it was
+    the machine that failed, or with `retry_failed`; what was interrupted goes on where it was. workers:
+    processes side by side, which share cores and memory (a script that asks for them needs
+    `if __name__ == "__main__":`); cluster: whose workers do it instead.
     options: arguments of `fuse`, for all scenes; calibration may be "per-sensor". scores: whether to score
     results at full resolution. stac: whether to write a STAC item beside each, and items.json of all. Raises
     a GeosharpError where nothing can be begun; what goes wrong with one scene is in its row.
@@ -118,10 +119,10 @@ def batch(
     if stac:
         check_catalogue(folder, planned.listing.origin)
     notes.add(*planned.listing.tell())
-    _make(folder)
+    make_folder(folder)
     ledger = Ledger(folder)
     rows = {row.out: row for row in planned.rows}
-    settled = _settle(planned.rows, ledger.read(), retry_failed=retry_failed, overwrite=overwrite)
+    settled = _settle(planned, ledger.read(), retry_failed=retry_failed, overwrite=overwrite)
     count = itertools.count(1)
 
     def tell(row: Row) -> None:
@@ -148,34 +149,36 @@ def batch(
         done = sum(row.state in (DONE, SKIPPED) for row in rows.values())
         notes.add(f"{done} of {len(rows)} scenes are done, and stay: the same command goes on with the rest")
         raise
-    finally:
-        if stac:
-            notes.add(*_complete(folder, rows.values(), planned.origins))
+    if stac:
+        notes.add(*_complete(folder, rows.values(), planned.origins))
     return BatchResult(tuple(rows.values()), tuple(notes.told), time.perf_counter() - start)
 
 
 def _settle(
-    rows: Sequence[Row], known: Mapping[str, Row], *, retry_failed: bool, overwrite: bool
+    planned: Plan, known: Mapping[str, Row], *, retry_failed: bool, overwrite: bool
 ) -> dict[str, Row]:
     """By result, the rows of scenes that are not to be fused now. known: of earlier batches, by name."""
     settled = {}
-    for row in rows:
+    for row, options in zip(planned.rows, planned.options, strict=True):
         before = known.get(row.name)
         if Path(row.out).exists() and not overwrite:
             settled[row.out] = replace(row, state=SKIPPED)
-        elif before is not None and _stays_failed(row, before) and not retry_failed:
+        elif before is not None and _stays_failed(row, options, before) and not retry_failed:
             settled[row.out] = replace(before, out=row.out, seconds=0.0, warnings=(_tell_when(before),))
     return settled
 
 
-def _stays_failed(row: Row, before: Row) -> bool:
-    return before.state == FAILED and not has_changed(row, before.started)
+def _stays_failed(row: Row, options: Mapping[str, Any], before: Row) -> bool:
+    """Whether it failed before, and nothing that is known would have it end otherwise now."""
+    if before.state != FAILED or before.asked != row.asked:
+        return False
+    return not has_changed([row.pan, *row.ms, *name_files(options)], before.started)
 
 
 def _tell_when(before: Row) -> str:
     """Why a scene that failed then is not tried now."""
     when = f"on {before.started[:16].replace('T', ' ')} UTC" if before.started else "before"
-    return f"as {when}; not tried again without --retry-failed, as no file of it has changed"
+    return f"as {when}; not tried again without --retry-failed, as neither its files nor its options changed"
 
 
 def _complete(folder: Path, rows: Iterable[Row], origins: Sequence[Origin]) -> list[str]:
@@ -190,12 +193,21 @@ def plan(scenes: Scenes | Listing, out: str | Path, options: Mapping[str, Any] |
     check_shared(shared)
     listing = scenes if isinstance(scenes, Listing) else list_sources(scenes)
     placed = place_results(listing.scenes, Path(out))
+    merged = tuple(merge_options(shared, scene) for scene in listing.scenes)
     return Plan(
         tuple(
-            Row(name, scene.pan, scene.ms, there, "", paired=scene.rule)
-            for (name, there), scene in zip(placed, listing.scenes, strict=True)
+            Row(
+                name,
+                scene.pan,
+                scene.ms,
+                there,
+                "",
+                paired=scene.rule,
+                asked=digest_asked(scene.pan, scene.ms, given),
+            )
+            for (name, there), scene, given in zip(placed, listing.scenes, merged, strict=True)
         ),
-        tuple(merge_options(shared, scene) for scene in listing.scenes),
+        merged,
         tuple(
             Origin(_identify(Path(there).relative_to(out)), scene.source, scene.times)
             for (_, there), scene in zip(placed, listing.scenes, strict=True)
@@ -215,7 +227,8 @@ def _make_jobs(planned: Plan, waiting: Sequence[Row], folder: Path, tell: Tell) 
         row.out: (given, origin)
         for row, given, origin in zip(planned.rows, planned.options, planned.origins, strict=True)
     }
-    _make_folders(Path(row.out).parent for row in waiting)
+    for parent in sorted({Path(row.out).parent for row in waiting}):
+        make_folder(parent)
     choices = share_calibrations(planned.rows, planned.options, [row.out for row in waiting], folder, tell)
     jobs = []
     for row in waiting:
@@ -226,16 +239,3 @@ def _make_jobs(planned: Plan, waiting: Sequence[Row], folder: Path, tell: Tell) 
             chosen = {**given, "calibration": choice.calibration}
             jobs.append(Job(row, chosen, note=choice.note, item=origin))
     return jobs
-
-
-def _make_folders(folders: Iterable[Path]) -> None:
-    for folder in sorted({*folders}):
-        _make(folder)
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        found = f"cannot be made ({error.strerror})"
-        raise OutputError(folder, found, "a folder for results", "choose another --out") from error

@@ -15,8 +15,10 @@ from typing import Any
 
 from geosharp.archive.ledger import Row
 from geosharp.archive.options import PER_SENSOR
-from geosharp.calibration import Tell, learn_scene
+from geosharp.archive.outputs import make_folder
+from geosharp.calibration import learn_scene
 from geosharp.errors import GeosharpError
+from geosharp.notes import Tell
 from geosharp.raster.scene import Scene, open_scene
 from geosharp.raster.sensors import UNKNOWN
 
@@ -116,7 +118,7 @@ def _learn(row: Row, options: Options, file: Path, tell: Tell) -> bool:
         reasons = "; ".join(calibration.reasons)
         tell(f"{row.name}: no calibration of its sensor is from it: {reasons}")
         return False
-    file.parent.mkdir(exist_ok=True)
+    make_folder(file.parent)
     # Another batch may have written it meanwhile: to the same bits.
     calibration.save(file, overwrite=True)
     tell(f"{file.name}: learnt from {row.name}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -52,9 +53,14 @@ class Origin:
 
 
 def write_item(out: str | Path, pan: str, origin: Origin) -> dict[str, Any]:
-    """The item of a result, written beside it; pan: from whose name the time may be known."""
+    """The item of a result, written beside it; pan: from whose name the time may be known. An earlier item of
+    a result gives way, any other file of that name does not."""
+    there = item_beside(out)
+    if os.path.lexists(there) and not _is_ours(_read(there)):
+        found, needed = "is there, and no item of a result of geosharp", "a place for the result's item"
+        raise OutputError(there, found, needed, "move it away, or name the result otherwise")
     item = describe_result(Path(out), pan, origin)
-    write_text(item_beside(out), json.dumps(item, indent=1) + "\n", JSON_SUFFIXES, overwrite=True)
+    write_text(there, json.dumps(item, indent=1) + "\n", JSON_SUFFIXES, overwrite=True)
     return item
 
 
@@ -122,18 +128,29 @@ def complete_items(folder: Path, results: Sequence[tuple[str, str, Origin]]) -> 
     are in `folder`, of earlier batches, too; notes on what could not be."""
     notes = []
     for out, pan, origin in results:
-        item, result = item_beside(out), Path(out)
-        if item.exists() and item.stat().st_mtime_ns >= result.stat().st_mtime_ns:
-            continue
         try:
-            write_item(out, pan, origin)
+            if not _is_current(item_beside(out), Path(out)):
+                write_item(out, pan, origin)
         except (GeosharpError, OSError) as error:
-            notes.append(f"{result.name} is without a STAC item: {error}")
+            notes.append(f"{Path(out).name} is without a STAC item: {error}")
     collected = (_collect(path, folder) for path in sorted(folder.rglob("*.json")))
     features = [each for each in collected if each is not None]
     text = json.dumps({"type": "FeatureCollection", "features": features})
     write_text(folder / CATALOGUE, text + "\n", JSON_SUFFIXES, overwrite=True)
     return notes
+
+
+def _is_current(item: Path, result: Path) -> bool:
+    """Whether it is of the result as that is now; a file that is no item of one is not."""
+    return item.exists() and item.stat().st_mtime_ns >= result.stat().st_mtime_ns and _is_ours(_read(item))
+
+
+def _is_ours(item: Any) -> bool:
+    """Whether it is the item of a result of geosharp."""
+    try:
+        return "geosharp" in item["properties"]["processing:software"] and _ASSET in item["assets"]
+    except (LookupError, TypeError):
+        return False
 
 
 def _collect(path: Path, folder: Path) -> dict[str, Any] | None:
@@ -142,7 +159,7 @@ def _collect(path: Path, folder: Path) -> dict[str, Any] | None:
     inside = path.relative_to(folder)
     item = None if any(part.startswith(".") for part in inside.parts) else _read(path)
     try:
-        if item is None or "geosharp" not in item["properties"]["processing:software"]:
+        if item is None or not _is_ours(item):
             return None
         asset = item["assets"][_ASSET]
         result = path.parent / asset["href"]

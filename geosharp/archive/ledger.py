@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from datetime import datetime
@@ -25,7 +26,8 @@ class Row:
     """A scene of a batch. state: "done", "failed", or "skipped" as its result was there; seconds: it took;
     error: why it failed, else empty; paired: what told that PAN and MS belong together; started: when, as
     ISO 8601 in UTC; pixels: of the result, millions of its grid; scores: by metric at full resolution, where
-    they were asked for and have a value."""
+    they were asked for and have a value; asked: a digest of the files and options that it was tried
+    with, empty where it was the machine that failed, which may do better the next time."""
 
     name: str
     pan: str
@@ -40,16 +42,23 @@ class Row:
     started: str = ""
     pixels: float = 0.0
     scores: Mapping[str, float] = field(default_factory=dict)
+    asked: str = ""
 
 
-def has_changed(row: Row, started: str) -> bool:
-    """Whether any of a scene's files was written, or put there, after `started`, see Row.started; what is on
-    no disk, and what nothing is known of, has not."""
+def digest_asked(pan: str, ms: Sequence[str], options: Mapping[str, Any]) -> str:
+    """Of what is asked of a scene: its files, wherever they are named from, and arguments of `fuse`."""
+    facts = [str(Path(name).absolute()) for name in (pan, *ms)], sorted(options.items())
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
+
+
+def has_changed(files: Iterable[str], started: str) -> bool:
+    """Whether any of the files was written, or put there, after `started`, see Row.started; what is on no
+    disk, and what nothing is known of, has not."""
     try:
         before = datetime.fromisoformat(started).timestamp()
     except (ValueError, OverflowError):
         return False
-    for name in (row.pan, *row.ms):
+    for name in files:
         with suppress(OSError, ValueError):
             state = Path(name).stat()
             # A copy may have the time of its original, and is put there later.

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from geosharp.calibration import check_choice
 from geosharp.engine.methods import DEFAULT_METHOD, METHODS
-from geosharp.engine.preparation import DTYPES, EXTENTS, choose_options
+from geosharp.engine.preparation import DTYPES, EXTENTS, check_among, choose_options
 from geosharp.errors import GeosharpError, InputError, UsageError
 from geosharp.fusion import fuse
 from geosharp.hfreqdiff.settings import Diffusion
@@ -59,6 +60,13 @@ def merge_options(shared: Mapping[str, Any], scene: Listed) -> dict[str, Any]:
     return merged
 
 
+def name_files(options: Mapping[str, Any]) -> Iterator[str]:
+    """What may be a file among arguments of `fuse`."""
+    for value in (*options.values(), getattr(options.get("diffusion"), "model", None)):
+        if isinstance(value, str | os.PathLike):
+            yield os.fspath(value)
+
+
 def _without_useless(shared: dict[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     """What all scenes share, less what the scene's own method has no use for."""
     method = METHODS.get(own.get("method", ""))
@@ -67,6 +75,8 @@ def _without_useless(shared: dict[str, Any], own: Mapping[str, Any]) -> dict[str
         shared.pop("adapt", None)
     if method is not None and not method.calibrated:
         shared.pop("calibration", None)
+    if method is not None and not method.weighted:
+        shared.pop("weights", None)
     return shared
 
 
@@ -100,12 +110,7 @@ def _check(options: Mapping[str, Any]) -> None:
         find_sensor(str(sensor))
     for name, known in (("extent", EXTENTS), ("dtype", DTYPES)):
         if (value := options.get(name)) is not None:
-            _check_among(name, value, known)
-
-
-def _check_among(name: str, value: str, known: Collection[str]) -> None:
-    if value not in known:
-        raise UsageError(f"--{name}", f"'{value:.40}'", f"one of {', '.join(known)}", "choose one of these")
+            check_among(f"--{name}", value, known)
 
 
 def _refuse(name: str, value: object, needed: str) -> UsageError:

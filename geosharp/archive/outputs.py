@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from geosharp.archive.ledger import NAME
-from geosharp.errors import GeosharpError, InputError, UsageError
+from geosharp.errors import GeosharpError, InputError, OutputError, UsageError
 from geosharp.raster.manifest import Listed
 from geosharp.raster.output.target import TIFF_SUFFIXES
 
@@ -123,3 +123,12 @@ def _name(pans: Sequence[str]) -> list[str]:
             for path, name in zip(paths, names, strict=True)
         ]
     return [name.replace("/", "_").replace("\\", "_").replace(":", "_") for name in names]
+
+
+def make_folder(folder: Path) -> None:
+    """Have a folder for what a batch writes."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        found = f"cannot be made ({error.strerror})"
+        raise OutputError(folder, found, "a folder for results", "choose another --out") from error

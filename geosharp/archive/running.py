@@ -14,12 +14,13 @@ from multiprocessing import connection, get_context, parent_process, resource_tr
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from geosharp.archive.job import Job, do
-from geosharp.archive.ledger import DONE, FAILED, Row
+from geosharp.archive.job import Job, do, fail
+from geosharp.archive.ledger import Row
 from geosharp.cluster.connection import Cluster
 from geosharp.cluster.tasks import Lost, run_tasks
 from geosharp.distribution import reach, reach_model
-from geosharp.errors import ResourceError
+from geosharp.errors import GeosharpError, ResourceError
+from geosharp.notes import Tell
 
 # How often a scene is tried whose process was killed.
 _TRIES = 2
@@ -34,7 +35,7 @@ def run(
     jobs: Sequence[Job],
     workers: int = 1,
     cluster: Cluster | None = None,
-    tell: Callable[[str], None] = lambda _: None,
+    tell: Tell = lambda _: None,
 ) -> Iterator[Row]:
     """The rows of the jobs as they are done: by so many processes, or by a cluster's workers. tell: hears of
     the cluster."""
@@ -44,14 +45,6 @@ def run(
         yield from map(do, jobs)
     else:
         yield from _run_beside(jobs, workers)
-
-
-def do_again(job: Job) -> Row:
-    """As `do`, where who did it may have been killed before telling."""
-    if Path(job.row.out).exists() and not job.overwrite:
-        note = "finished by a process that was killed before it could tell more"
-        return replace(job.row, state=DONE, warnings=(note,))
-    return do(job)
 
 
 def _run_beside(jobs: Sequence[Job], workers: int) -> Iterator[Row]:
@@ -76,7 +69,7 @@ def _run_beside(jobs: Sequence[Job], workers: int) -> Iterator[Row]:
                 if tried[job.row.out] < _TRIES:
                     waiting.appendleft(job)
                 else:
-                    yield replace(job.row, state=FAILED, error=_KILLED)
+                    yield fail(job.row, _KILLED, machine=True)
     finally:
         _end([*idle, *busy])
 
@@ -86,7 +79,7 @@ class _Server:
 
     def __init__(self) -> None:
         self.link, there = _SPAWN.Pipe()
-        self.process = _SPAWN.Process(target=serve, args=(there, do_again), daemon=True)
+        self.process = _SPAWN.Process(target=serve, args=(there, do), daemon=True)
         try:
             with _unheard():
                 self.process.start()
@@ -153,12 +146,18 @@ def _end(servers: Sequence[_Server]) -> None:
         server.link.close()
 
 
-def _run_on(cluster: Cluster, jobs: Sequence[Job], tell: Callable[[str], None]) -> Iterator[Row]:
+def _run_on(cluster: Cluster, jobs: Sequence[Job], tell: Tell) -> Iterator[Row]:
     by_name = {job.row.name: job for job in jobs}
-    for sent, row in run_tasks(cluster, _do_there, [_reach(job) for job in jobs], tell):
-        job = by_name[sent.row.name]
+    sent: list[Job] = []
+    for job in jobs:
+        try:
+            sent.append(_reach(job))
+        except GeosharpError as error:
+            yield fail(job.row, str(error))
+    for each, row in run_tasks(cluster, _do_there, sent, tell):
+        job = by_name[each.row.name]
         if isinstance(row, Lost):
-            yield replace(job.row, state=FAILED, error=_KILLED)
+            yield fail(job.row, _KILLED, machine=True)
         else:
             # Files are told as they were named.
             yield replace(row, pan=job.row.pan, ms=job.row.ms, out=job.row.out)
@@ -166,7 +165,7 @@ def _run_on(cluster: Cluster, jobs: Sequence[Job], tell: Callable[[str], None]) 
 
 def _do_there(job: Job, threads: int) -> Row:
     """On a worker: the job, with as many threads as it has unless so many were asked for."""
-    return do_again(replace(job, options={"threads": threads} | dict(job.options)))
+    return do(replace(job, options={"threads": threads} | dict(job.options)))
 
 
 def _reach(job: Job) -> Job:

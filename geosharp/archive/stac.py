@@ -23,7 +23,7 @@ from urllib.parse import urljoin
 import numpy as np
 from numpy.typing import NDArray
 
-from geosharp.archive.assets import Found, Unfit, find_assets, is_remote
+from geosharp.archive.assets import Found, Unfit, find_assets, is_remote, read_text
 from geosharp.errors import InputError
 from geosharp.raster.manifest import Listed
 from geosharp.raster.pairing import Listing, Stray
@@ -135,7 +135,7 @@ def find_scenes(name: str) -> Listing:
     strays: list[Stray] = []
     items: list[_Item] = []
     for number, feature in enumerate(features, 1):
-        called = _text(feature, "id") or f"item {number}"
+        called = read_text(feature, "id") or f"item {number}"
         try:
             items.append(_read_item(feature, called, origin))
         except Unfit as unfit:
@@ -174,7 +174,7 @@ def _read_features(document: Mapping[str, Any], name: str) -> list[Any]:
 
 def _tell_more(document: Mapping[str, Any], name: str) -> Iterator[str]:
     links = document.get("links")
-    if any(_text(link, "rel") == "next" for link in (links if isinstance(links, list) else [])):
+    if any(read_text(link, "rel") == "next" for link in (links if isinstance(links, list) else [])):
         yield f"{name}: is one page of several, and others are not read"
 
 
@@ -191,8 +191,8 @@ def _find_base(feature: Mapping[str, Any], origin: str) -> str:
     """The address of the item by its own word where that is one of a server, else the document's."""
     links = feature.get("links")
     for link in links if isinstance(links, list) else []:
-        href = _text(link, "href")
-        if _text(link, "rel") == "self" and href.isprintable():
+        href = read_text(link, "href")
+        if read_text(link, "rel") == "self" and href.isprintable():
             with contextlib.suppress(ValueError):
                 there = urljoin(origin, href) if is_remote(origin) else href
                 if is_remote(there):
@@ -203,7 +203,7 @@ def _find_base(feature: Mapping[str, Any], origin: str) -> str:
 def _read_times(feature: Mapping[str, Any]) -> tuple[datetime, datetime] | None:
     properties = feature.get("properties")
     moment, start, end = (
-        _read_time(_text(properties, name)) for name in ("datetime", "start_datetime", "end_datetime")
+        _read_time(read_text(properties, name)) for name in ("datetime", "start_datetime", "end_datetime")
     )
     if moment is not None:
         return moment, moment
@@ -278,8 +278,3 @@ def _name(called: str) -> str:
 def _shown(called: str) -> str:
     """An id as a message may have it."""
     return called[:80] if called.isprintable() else f"{called[:80]!r}"
-
-
-def _text(holder: object, key: str) -> str:
-    value = holder.get(key) if isinstance(holder, dict) else None
-    return value if isinstance(value, str) else ""

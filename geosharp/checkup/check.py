@@ -15,7 +15,9 @@ from geosharp.checkup.registration import check_agreement, check_map, check_regi
 from geosharp.checkup.values import check_bits, check_holes, check_saturation, read_channels
 from geosharp.document import make_document
 from geosharp.engine.cautions import check_disk, check_georeference, check_overlap, check_times, raw_size
-from geosharp.engine.preparation import preliminary_notes, prepare
+from geosharp.engine.methods import DEFAULT_METHOD
+from geosharp.engine.plan import Limits
+from geosharp.engine.preparation import choose_options, preliminary_notes, prepare_scene
 from geosharp.errors import GeosharpError, ResourceError, UsageError
 from geosharp.finding import Finding, Level, find_worst, refuse
 from geosharp.raster.ceiling import find_ceiling
@@ -72,21 +74,18 @@ def check(
     is a finding; only wrong arguments raise.
     """
     files = tuple(name_inputs(pan, ms))
+    scene, setup, findings = None, None, list[Finding]()
+    options = choose_options([DEFAULT_METHOD if method is None else method])
     try:
         scene = open_scene(pan, ms, bands=bands, sensor=sensor)
+        setup = prepare_scene(scene, method, options, limits=Limits(threads=threads, max_memory=max_memory))
     except UsageError:
         raise
     except GeosharpError as error:
-        return Checkup(files, (refuse("pair", error),))
-    setup, findings = None, list[Finding]()
-    try:
-        setup = prepare(
-            pan, ms, bands=bands, sensor=sensor, method=method, threads=threads, max_memory=max_memory
-        )
-    except UsageError:
-        raise
-    except GeosharpError as error:
-        findings.append(refuse("memory" if isinstance(error, ResourceError) else "method", error))
+        subject = "pair" if scene is None else "memory" if isinstance(error, ResourceError) else "method"
+        findings.append(refuse(subject, error))
+    if scene is None:
+        return Checkup(files, tuple(findings))
     for note in scene.notes if setup is None else preliminary_notes(setup):
         findings.append(Finding("pair", "note", note, "see that this is what you expect"))
     findings += [check_overlap(scene), check_georeference(scene), check_times(scene)]

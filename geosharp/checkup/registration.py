@@ -8,9 +8,9 @@ from typing import Any
 
 from geosharp.finding import Finding
 from geosharp.imaging.computing import computing
-from geosharp.padm.calibration import NOTED_SHIFT, Calibration, tell_shift, tell_unevenness
+from geosharp.padm.calibration import NOTED_SHIFT, Calibration, tell_extremes, tell_shift, tell_unevenness
 from geosharp.padm.confidence import LocalShift
-from geosharp.padm.iterate import MOST_SHIFT
+from geosharp.padm.iterate import GAINS, MOST_SHIFT
 from geosharp.padm.misfit import find_misfit
 from geosharp.padm.sample import take_sample
 from geosharp.raster.grid import Rect
@@ -106,8 +106,9 @@ def check_map(calibration: Calibration) -> Finding:
 
 def check_agreement(calibration: Calibration) -> Finding:
     """Whether MS and PAN show the same things, and MS is as blurred as a sensor makes it."""
-    explained, reasons = calibration.explained, [each for each in calibration.reasons if "Nyquist" in each]
-    facts = {"explained": explained, "blur": list(calibration.operator.gains), "reasons": reasons}
+    explained, gains = calibration.explained, calibration.operator.gains
+    extremes = tell_extremes(gains) if calibration.usable else ()
+    facts = {"explained": explained, "blur": list(gains), "reasons": list(extremes)}
     text = f"MS explains {explained:.0%} of PAN's detail"
     if not calibration.usable:
         text = "not known, as nothing could be learnt of the pair"
@@ -115,9 +116,11 @@ def check_agreement(calibration: Calibration) -> Finding:
     if explained < _SAME_GROUND:
         why = "another time, moving cloud, or MS resampled or decimated"
         return Finding("agreement", "note", f"{text} alone: {why}", "look at both side by side", facts)
-    if reasons:
-        advice = "if it was resampled, take the original"
-        return Finding("agreement", "note", f"{text}; {'; '.join(reasons)}", advice, facts)
+    text = "; ".join([text, *extremes])
+    if min(gains) <= GAINS[0]:
+        # Interpolation blurs like that, and no sensor does.
+        advice = "if MS was resampled to smaller pixels, take the original"
+        return Finding("agreement", "note", text, advice, facts)
     return Finding("agreement", "ok", text, facts=facts)
 
 

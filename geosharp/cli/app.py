@@ -54,6 +54,7 @@ class Commands(TyperGroup):
         for panel, names in _PANELS.items():
             if cmd_name in names:
                 command.rich_help_panel = panel
+                command.help = _join_lines(command.help)
         return command
 
     def invoke(self, ctx: Any) -> Any:
@@ -68,6 +69,11 @@ class Commands(TyperGroup):
             if ctx.obj is not None and ctx.obj.terminal is not None:
                 ctx.obj.terminal.interrupted()
             raise typer.Exit(130) from error
+
+
+def _join_lines(text: str) -> str:
+    """Paragraphs of one line each: the terminal breaks them where it ends."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
 app = typer.Typer(

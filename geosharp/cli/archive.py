@@ -131,9 +131,9 @@ def batch_command(
     """Fuse all scenes of an archive into a folder, one GeoTIFF each.
 
     What fails stops no other scene. Scenes whose results are there are skipped, interrupted ones go on where
-    they were, and one that failed is tried again once a file of it has changed: the same command may be given
-    again and again. batch.jsonl in FOLDER tells what became of each. Exits with 1 if any scene failed, and
-    with 2 on wrong usage.
+    they were, and one that failed is tried again once a file or an option of it has changed: the same
+    command may be given again and again. batch.jsonl in FOLDER tells what became of each. Exits with 1 if any
+    scene failed, and with 2 on wrong usage.
     """
     terminal = open_terminal(context, verbose, quiet, log_json=log_json)
     from geosharp.archive.batch import batch, plan

@@ -91,7 +91,7 @@ StepsOption = Annotated[
     int | None,
     typer.Option(
         "--steps",
-        help="Of hfreqdiff: 1 gives the mean, its best guess, and is the default; 2 to 8 give a draw with "
+        help="Of hfreqdiff: 1 gives the mean, its best guess, and is the default; 2 to 16 give a draw with "
         "detail that may be invented.",
         rich_help_panel="Model",
     ),
@@ -264,7 +264,7 @@ class AdaptingCommand(TyperCommand):
 def give_minutes(args: list[str]) -> list[str]:
     """The arguments with the default after each --adapt that no number follows."""
     given = []
-    for argument, following in zip(args, [*args[1:], ""], strict=True):
+    for argument, following in zip(args, [*args[1:], ""], strict=False):
         bare = argument == "--adapt" and not _may_be_minutes(following)
         given.append(f"--adapt={DEFAULT_MINUTES:g}" if bare else argument)
     return given

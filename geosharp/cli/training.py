@@ -110,13 +110,13 @@ def train_command(
     same command goes on where it was. Several GPUs: torchrun --nproc-per-node N -m geosharp train ...
     """
     terminal = open_terminal(context, verbose, quiet, log_json=log_json)
-    from geosharp.raster.pairing import find_pairs
+    from geosharp.raster.pairing import pair_up
     from geosharp.training import state_beside, train
 
     try:
         with _progress(terminal, tensorboard) as progress:
             result = train(
-                scenes[0] if len(scenes) == 1 else find_pairs(scenes)[0],
+                pair_up(scenes),
                 out,
                 base=base,
                 steps=steps,

@@ -17,6 +17,7 @@ from typing import Any, Generic, TypeVar
 
 from geosharp.cluster.connection import Cluster, connect
 from geosharp.errors import ResourceError
+from geosharp.notes import Tell
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -47,7 +48,7 @@ def run_tasks(
     cluster: Cluster,
     function: Callable[[T, int], R],
     items: Sequence[T],
-    tell: Callable[[str], None],
+    tell: Tell,
 ) -> Iterator[tuple[T, R | Lost]]:
     """The items with what `function` makes of them on the cluster's workers, as they are done.
 
@@ -90,7 +91,7 @@ def do_alone(function: Callable[[T, int], R], item: T) -> R:
 class _Client:
     """A connection to the scheduler, made anew where the scheduler was."""
 
-    def __init__(self, open_client: Callable[[], Any], cluster: Cluster, tell: Callable[[str], None]) -> None:
+    def __init__(self, open_client: Callable[[], Any], cluster: Cluster, tell: Tell) -> None:
         self._open, self._cluster, self._tell = open_client, cluster, tell
         self._client = open_client()
         self._done: queue.SimpleQueue[Any] = queue.SimpleQueue()

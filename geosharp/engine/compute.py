@@ -17,12 +17,12 @@ from geosharp.engine.clock import DOWNLOAD, UPLOAD, Clock
 from geosharp.engine.patches import PatchReader
 from geosharp.engine.setup import Setup
 from geosharp.engine.stream import Fused
-from geosharp.engine.tensors import spans, to_pair
+from geosharp.engine.tensors import to_pair
 from geosharp.hfreqdiff.models import within_device_memory
 from geosharp.imaging.classic import Moments, Pair
 from geosharp.imaging.computing import computing, is_want_of_device_memory
 from geosharp.imaging.radiometry import to_dn
-from geosharp.imaging.resample import Spans
+from geosharp.imaging.resample import Spans, spans
 from geosharp.imaging.transfer import download
 from geosharp.raster.grid import Rect
 from geosharp.raster.pixels import SPREAD, Pixels, valid_pixels

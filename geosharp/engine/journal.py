@@ -19,7 +19,7 @@ import struct
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Self
@@ -29,7 +29,8 @@ import numpy as np
 from geosharp.engine.lineage import check_same
 from geosharp.engine.plan import WAITING
 from geosharp.engine.stream import Fused
-from geosharp.errors import BusyError, OutputError
+from geosharp.errors import BusyError, OutputError, PairError
+from geosharp.notes import Tell
 from geosharp.raster.grid import Rect
 from geosharp.raster.output.target import lock_file
 from geosharp.raster.source import Array
@@ -119,8 +120,9 @@ class Journal:
         self._thread = self._file = self._reader = None
 
     @contextlib.contextmanager
-    def told(self, tell: Callable[[str], None]) -> Iterator[None]:
-        """Say what there is to go on from, before the block and where it fails; afterwards nothing is."""
+    def told(self, tell: Tell) -> Iterator[None]:
+        """Say what there is to go on from, before the block and where it fails; afterwards nothing is,
+        nor where the pair is at fault."""
         if not self._resume and self.path.exists():
             tell(
                 f"starting anew: with --resume {self._out} would go on where an earlier run stopped, if it "
@@ -128,6 +130,11 @@ class Journal:
             )
         try:
             yield
+        except PairError:
+            # There is nothing to go on to: the same pair would be refused again.
+            if self._kept:
+                self._discard()
+            raise
         except BaseException:
             if self._kept:
                 tell("what is finished is kept: the same command with --resume goes on from there")

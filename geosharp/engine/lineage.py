@@ -33,7 +33,7 @@ def tell_lineage(
     """Tags, with the arguments that decide the result's pixels as JSON.
 
     chosen: what the user asked for, None where it was left open; form: of the file; learnt: how the scene
-    came about, None where the method does not care; adaptation: what came of it.
+    came about, None where nobody asks or that is still to be learnt; adaptation: what came of it.
     """
     scene, method = setup.scene, setup.method
     parameters = {name: value for name, value in chosen.items() if value is not None}
@@ -47,10 +47,10 @@ def tell_lineage(
         "GEOSHARP_METHOD": method,
         "GEOSHARP_SENSOR": f"{scene.sensor.title} ({scene.sensor_reason})",
     }
-    if learnt is None:
+    if not METHODS[method].calibrated:
         for name in ("calibration", "align"):
             parameters.pop(name, None)
-    else:
+    if learnt is not None:
         tags["GEOSHARP_CALIBRATION"] = json.dumps(learnt)
     if adaptation is not None:
         tags["GEOSHARP_ADAPTATION"] = json.dumps(adaptation)
@@ -66,7 +66,7 @@ def identify(lineage: Mapping[str, str], scene: Scene) -> dict[str, str]:
     told = dict(lineage)
     parameters = json.loads(told.pop("GEOSHARP_PARAMETERS"))
     # Files are known by what is in them.
-    settings = {name: str(value) for name, value in parameters.items() if name not in ("pan", "ms")}
+    settings = {name: str(value) for name, value in parameters.items() if name not in ("pan", "ms", "model")}
     told.pop(OUTPUT, None)
     tags = {name.removeprefix("GEOSHARP_").lower(): value for name, value in told.items()}
     return identify_place(scene) | tags | settings
@@ -103,6 +103,11 @@ def check_same(told: Mapping[str, str], now: Mapping[str, str], path: Path, what
     if differing == ["tile"] and "tile" in told:
         remedy = f"pass --tile {told['tile']}, or leave --resume out to start anew"
     raise OutputError(path, found, "the same inputs, model and settings", remedy)
+
+
+def name_file(value: object) -> str | None:
+    """A file's name as it was given; None for what is no name."""
+    return os.fspath(value) if isinstance(value, str | os.PathLike) else None
 
 
 def hash_area(area: Place | None) -> str | None:

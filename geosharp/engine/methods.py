@@ -5,6 +5,7 @@ torch is imported when a method that needs it is used: Brovey starts without it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,6 +17,7 @@ from geosharp.engine.setup import Options, Setup
 from geosharp.engine.stream import Job
 from geosharp.errors import PairError, UsageError
 from geosharp.imaging.rules import SizeRules
+from geosharp.notes import Tell
 from geosharp.raster.brovey import check_brovey
 from geosharp.raster.scene import Scene
 
@@ -37,8 +39,6 @@ _LITTLE = 0.3
 _ENOUGH = 1000
 # Whole numbers up to here are exact in float32.
 _EXACT = 2**24
-
-Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ def _diffusion_facts(options: Options) -> dict[str, object]:
     if options.adapt is not None:
         drawn["adapt"] = options.adapt
     return {
-        "model": settings.name,
+        "model": os.fspath(settings.model),
         "model_sha256": options.model.digest,
         "steps": settings.steps,
         **drawn,

@@ -20,7 +20,8 @@ from typing import IO, Any
 from geosharp.engine.lineage import check_same
 from geosharp.engine.plan import Plan
 from geosharp.engine.stream import Fused
-from geosharp.errors import BusyError, OutputError
+from geosharp.errors import BusyError, OutputError, PairError
+from geosharp.notes import Tell
 from geosharp.raster.grid import Rect
 from geosharp.raster.output.mosaic import MosaicReader, Piece
 from geosharp.raster.output.target import lock_file
@@ -78,10 +79,12 @@ class Folder:
 
     def finish(self, band: Rect, filled: int) -> None:
         """The band's files are complete, and so many of its tiles hold valid pixels."""
-        write_text(self._name(band, ".json"), json.dumps({"filled": filled}), JSON_SUFFIXES, overwrite=True)
+        files = [path.name for path in (self.name(band), self.name_spread(band)) if path.exists()]
+        told = json.dumps({"filled": filled, "files": files})
+        write_text(self._name(band, ".json"), told, JSON_SUFFIXES, overwrite=True)
 
     def finished(self, bands: Sequence[Rect]) -> dict[Rect, int]:
-        """The bands that are, each with its tiles that hold valid pixels."""
+        """The bands whose files are there, each with its tiles that hold valid pixels."""
         # One look at the folder: what was asked for by its name, and was not there, a network's disk
         # may call absent for a while.
         there = {path.name for path in self.path.iterdir()}
@@ -89,22 +92,28 @@ class Folder:
         for band in bands:
             if (mark := self._name(band, ".json")).name in there:
                 with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
-                    found[band] = int(json.loads(mark.read_text(encoding="utf-8"))["filled"])
+                    told = json.loads(mark.read_text(encoding="utf-8"))
+                    if there >= {self.name(band).name, *told["files"]}:
+                        found[band] = int(told["filled"])
         return found
 
     def _name(self, band: Rect, ending: str) -> Path:
         return self.path / f"rows-{band.row:07}-{band.stop_row:07}-{self.mark}{ending}"
 
     @contextlib.contextmanager
-    def kept(self, run: Mapping[str, Any], *, resume: bool, tell: Callable[[str], None]) -> Iterator[None]:
+    def kept(self, run: Mapping[str, Any], *, resume: bool, tell: Tell) -> Iterator[None]:
         """The folder, with what an earlier run of the same identity has finished where this one is to go on
-        with it; it goes with the block, unless that fails and parts are there. `run` is told to workers.
-        One run at a time has it."""
+        with it; it goes with the block, unless that fails, parts are there, and the pair is not at fault.
+        `run` is told to workers. One run at a time has it."""
         file = self._open()
         try:
             self._take_up(file, run, resume=resume, tell=tell)
             try:
                 yield
+            except PairError:
+                # There is nothing to go on to: the same pair would be refused again.
+                shutil.rmtree(self.path, ignore_errors=True)
+                raise
             except BaseException:
                 if any(self.path.glob(f"*{self.mark}*")):
                     tell("what is finished is kept: the same command with --resume goes on from there")
@@ -132,9 +141,7 @@ class Folder:
                     return file
             file.close()
 
-    def _take_up(
-        self, file: IO[bytes], run: Mapping[str, Any], *, resume: bool, tell: Callable[[str], None]
-    ) -> None:
+    def _take_up(self, file: IO[bytes], run: Mapping[str, Any], *, resume: bool, tell: Tell) -> None:
         with self._told():
             found = [path for path in self.path.iterdir() if path.name != RUN]
             told = file.read()

@@ -55,11 +55,29 @@ def prepare(
 
     bits: of an integer result, fewer than its type has. See `adopt` for what pixels tell.
     """
-    _check_choice("--extent", extent, EXTENTS)
+    check_among("--extent", extent, EXTENTS)
     if dtype is not None:
-        _check_choice("--dtype", dtype, DTYPES)
+        check_among("--dtype", dtype, DTYPES)
     options = choose_options([DEFAULT_METHOD if method is None else method], weights, diffusion, adapt)
     scene = open_scene(pan, ms, bands=bands, sensor=sensor)
+    limits = Limits(tile, threads, max_memory)
+    return prepare_scene(
+        scene, method, options, area=area, extent=extent, dtype=dtype, bits=bits, limits=limits
+    )
+
+
+def prepare_scene(
+    scene: Scene,
+    method: str | None,
+    options: Options,
+    *,
+    area: Place | None = None,
+    extent: str = "intersection",
+    dtype: str | None = None,
+    bits: int | None = None,
+    limits: Limits = _FREE,
+) -> Setup:
+    """As `prepare`, for a scene that is open, and what `choose_options` gave."""
     notes: tuple[str, ...] = ()
     if method is None:
         method, notes = _choose_method(scene, options)
@@ -67,7 +85,6 @@ def prepare(
     _log.info("MS on PAN: ratio %s, shift %s PAN pixels", scene.relation.ratio, scene.relation.shift)
     whole = scene.area if extent == "intersection" else scene.grid.rect
     part = Area(whole) if area is None else find_area(area, scene.grid, whole)
-    limits = Limits(tile, threads, max_memory)
     setup = plan_fusion(scene, part, method, options=options, dtype=dtype, bits=bits, limits=limits)
     return replace(setup, notes=notes)
 
@@ -104,7 +121,13 @@ def plan_fusion(
 def adopt(setup: Setup, degradation: Degradation | None) -> Setup:
     """The setup with what pixels tell of the scene: the result ends where MS saturates; and, where the method
     takes `degradation`, MS lies where its content is, and the kernels are its."""
-    setup = _cap(setup)
+    return adopt_known(setup, degradation, _find_ceiling(setup))
+
+
+def adopt_known(setup: Setup, degradation: Degradation | None, ceiling: int | None) -> Setup:
+    """As `adopt`, without a look at pixels. ceiling: of a setup of the same that has adopted."""
+    if ceiling is not None:
+        setup = _cap(setup, ceiling)
     if degradation is None or not METHODS[setup.method].calibrated:
         return setup
     scene, plan = setup.scene.aligned(degradation.shift), setup.plan
@@ -112,15 +135,20 @@ def adopt(setup: Setup, degradation: Degradation | None) -> Setup:
     return replace(setup, scene=scene, plan=plan, degradation=degradation)
 
 
-def _cap(setup: Setup) -> Setup:
-    """The setup with results of MS's type clipped where MS saturates, as they are to declared bits."""
+def _find_ceiling(setup: Setup) -> int | None:
+    """Where MS saturates, if results are of its type and go beyond."""
     pixels = setup.pixels
     if pixels.limits is None or pixels.dtype != setup.scene.dtype:
-        return setup
-    least, most = pixels.limits
+        return None
     ceiling = find_ceiling(setup.scene)
-    if ceiling is None or ceiling >= most:
-        return setup
+    return None if ceiling is None or ceiling >= pixels.limits[1] else ceiling
+
+
+def _cap(setup: Setup, ceiling: int) -> Setup:
+    """The setup with results clipped at the ceiling, as they are to declared bits."""
+    pixels = setup.pixels
+    assert pixels.limits is not None
+    least, _ = pixels.limits
     return replace(setup, pixels=replace(pixels, limits=(least, float(ceiling))), ceiling=ceiling)
 
 
@@ -152,7 +180,7 @@ def choose_options(
 ) -> Options:
     """What is asked of methods; what none of them has a use for is refused."""
     for method in methods:
-        _check_choice("--method", method, METHODS)
+        check_among("--method", method, METHODS)
     named = ", ".join(methods) or "no method"
     if not isinstance(diffusion, Diffusion | None):
         raise UsageError("diffusion", repr(diffusion), "a geosharp.Diffusion", "write Diffusion(model=...)")
@@ -212,6 +240,7 @@ def adopted_notes(setup: Setup) -> tuple[str, ...]:
     return (f"MS saturates at {setup.ceiling}: values are clipped there",)
 
 
-def _check_choice(flag: str, value: str, choices: Collection[str]) -> None:
+def check_among(flag: str, value: str, choices: Collection[str]) -> None:
+    """Refuse what is none of the choices."""
     if value not in choices:
-        raise UsageError(flag, f"'{value}'", f"one of {', '.join(choices)}", "choose one of these")
+        raise UsageError(flag, f"'{value:.40}'", f"one of {', '.join(choices)}", "choose one of these")

@@ -16,7 +16,7 @@ from geosharp.errors import PairError
 from geosharp.imaging.classic import Floats, Moments, Optics, degraded_pan
 from geosharp.imaging.computing import computing
 from geosharp.imaging.degradation import Degradation
-from geosharp.imaging.resample import Span
+from geosharp.imaging.resample import spans
 from geosharp.raster.grid import Rect
 from geosharp.raster.scene import Patch, Scene, SceneReader
 from geosharp.raster.source import Array, Mask
@@ -119,9 +119,8 @@ def _at_ms(
     (2B+1, row, col) and (row, col).
     """
     pair = to_pair(patch, *centres)
-    spans = (Span(window.row, window.stop_row), Span(window.col, window.stop_col))
     low, low_valid = degraded_pan(
-        pair, replace(optics, gains=(*optics.gains, optics.mean_gain)), spans, _SEEN
+        pair, replace(optics, gains=(*optics.gains, optics.mean_gain)), spans(window), _SEEN
     )
     index = (slice(None), *window.within(patch.ms_rect))
     ms = pair.ms[index]

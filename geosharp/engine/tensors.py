@@ -9,9 +9,8 @@ from torch import Tensor
 from geosharp.imaging.classic import Optics, Pair
 from geosharp.imaging.degradation import Degradation
 from geosharp.imaging.radiometry import to_float
-from geosharp.imaging.resample import Axis, Span
+from geosharp.imaging.resample import Axis, spans
 from geosharp.imaging.transfer import upload
-from geosharp.raster.grid import Rect
 from geosharp.raster.scene import Patch, Scene
 
 
@@ -19,10 +18,6 @@ def optics_of(scene: Scene, degradation: Degradation) -> Optics:
     """The degradation at the scene's ratio, where the content of its MS lies."""
     (ry, rx), (oy, ox) = scene.relation.ratio, scene.relation.offset
     return Optics((Axis(ry, oy), Axis(rx, ox)), degradation.gains, degradation.mean_gain)
-
-
-def spans(rect: Rect) -> tuple[Span, Span]:
-    return Span(rect.row, rect.stop_row), Span(rect.col, rect.stop_col)
 
 
 def to_pair(patch: Patch, ms_centres: Tensor, pan_centre: Tensor) -> Pair:

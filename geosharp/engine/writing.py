@@ -7,10 +7,11 @@ from collections.abc import Callable
 from contextlib import nullcontext
 
 from geosharp.engine.journal import Journal
-from geosharp.engine.methods import METHODS, Tell
+from geosharp.engine.methods import METHODS
 from geosharp.engine.setup import Setup
 from geosharp.engine.stream import Job, ProgressCallback, stream
 from geosharp.errors import PairError
+from geosharp.notes import Tell
 from geosharp.raster.environment import gdal_settings
 from geosharp.raster.output import SceneWriter
 from geosharp.raster.scene import Scene

@@ -79,7 +79,7 @@ class Diffusion:
 
     @property
     def name(self) -> str:
-        """The model as the user named it."""
+        """Of the model as the user named it, without its folder."""
         return Path(self.model).name
 
 

@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -49,6 +50,23 @@ class Span:
 
 
 Spans = tuple[Span, Span]  # along (rows, cols)
+
+
+class Box(Protocol):
+    """Rows [row, stop_row) and columns [col, stop_col): a Rect, which this room does not know."""
+
+    @property
+    def row(self) -> int: ...
+    @property
+    def col(self) -> int: ...
+    @property
+    def stop_row(self) -> int: ...
+    @property
+    def stop_col(self) -> int: ...
+
+
+def spans(box: Box) -> Spans:
+    return Span(box.row, box.stop_row), Span(box.col, box.stop_col)
 
 
 def grow(spans: Spans, margins: tuple[int, int]) -> Spans:

@@ -22,6 +22,7 @@ from geosharp.padm.calibration import (
     BandCalibration,
     Calibration,
     StartRun,
+    tell_extremes,
     tell_neglect,
     tell_shift,
     tell_unevenness,
@@ -268,13 +269,7 @@ def _tell_emptiness(scene: Scene) -> str:
 
 
 def _bounds(operator: Operator) -> tuple[str, ...]:
-    extremes = dict(zip(GAINS, (("very blurred", "less"), ("very sharp", "more")), strict=True))
-    reasons = []
-    for axis, gain in zip(("rows", "columns"), operator.gains, strict=True):
-        if gain in extremes:
-            seems, beyond = extremes[gain]
-            how = f"MS is {seems} along {axis} (Nyquist gain {gain:.2f} or {beyond})"
-            reasons.append(f"{how}: fuse allows for that, and nothing is to be done unless MS was resampled")
+    reasons = [f"{each}: fuse allows for that" for each in tell_extremes(operator.gains)]
     if max(map(abs, operator.shift)) >= MOST_SHIFT:
         reasons.append(
             f"MS lies {MOST_SHIFT} PAN pixels or more from where the geotransforms put it, and more is not "

@@ -16,7 +16,7 @@ from geosharp.errors import InputError
 from geosharp.imaging.degradation import Degradation
 from geosharp.padm.confidence import LocalShift, find_strays
 from geosharp.padm.freeform import FreeForm
-from geosharp.padm.iterate import MOST_SHIFT, Operator, Step
+from geosharp.padm.iterate import GAINS, MOST_SHIFT, Operator, Step
 from geosharp.padm.sample import Constants
 from geosharp.raster.output.text import JSON_SUFFIXES, write_text
 
@@ -137,6 +137,16 @@ def tell_unevenness(shifts: tuple[LocalShift, ...], spread: tuple[float, float])
         where = f"in {share:.0%} of places MS lies about {size:.1f} PAN pixels off the rest"
         return f"{where}: one shift cannot align both"
     return None
+
+
+def tell_extremes(gains: tuple[float, float]) -> tuple[str, ...]:
+    """In which way MS is beyond what kernels may be, along each of (rows, cols) where it is."""
+    extremes = dict(zip(GAINS, (("very blurred", "less"), ("very sharp", "more")), strict=True))
+    return tuple(
+        f"MS is {extremes[gain][0]} along {axis} (Nyquist gain {gain:.2f} or {extremes[gain][1]})"
+        for axis, gain in zip(("rows", "columns"), gains, strict=True)
+        if gain in extremes
+    )
 
 
 def tell_shift(shift: tuple[float, float], digits: int = 2) -> str:

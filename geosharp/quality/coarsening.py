@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geosharp.imaging.degradation import Degradation, degrade_bands
-from geosharp.imaging.resample import Axis, degrade_valid
-from geosharp.quality.reduced import spans, tensors
+from geosharp.imaging.resample import Axis, degrade_valid, spans
+from geosharp.quality.reduced import tensors
 from geosharp.raster.grid import Rect
 from geosharp.raster.scene import Scene, SceneReader
 from geosharp.raster.source import Array, Mask

@@ -19,7 +19,7 @@ from torch import Tensor
 from geosharp.errors import PairError
 from geosharp.imaging.degradation import Degradation, degrade_bands
 from geosharp.imaging.radiometry import to_float
-from geosharp.imaging.resample import Axis, Span, degrade_valid
+from geosharp.imaging.resample import Axis, degrade_valid, spans
 from geosharp.raster.grid import Grid, Rect, Relation, counting_grids, tiles
 from geosharp.raster.output import BandInfo, Content, OutputFormat, SceneWriter
 from geosharp.raster.scene import Scene, SceneReader, open_scene
@@ -104,7 +104,3 @@ def tensors(pixels: Array, valid: Mask | None) -> tuple[Tensor, Tensor | None]:
     """DN as float32, and the mask as 1 and 0."""
     x = to_float(pixels, valid, torch.zeros(len(pixels)))
     return x, None if valid is None else torch.from_numpy(np.ascontiguousarray(valid)).float()
-
-
-def spans(rect: Rect) -> tuple[Span, Span]:
-    return Span(rect.row, rect.stop_row), Span(rect.col, rect.stop_col)

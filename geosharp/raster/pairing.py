@@ -60,12 +60,6 @@ def name_pairs(scenes: Scenes) -> tuple[list[Pair], list[str]]:
     return pairs, notes
 
 
-def find_pairs(named: Sequence[str]) -> tuple[list[Pair], list[str]]:
-    """The pairs that a user means by PAN MS PAN MS ..., by one folder or by one table; and notes on what is
-    left out."""
-    return name_pairs(pair_up(named))
-
-
 def pair_up(named: Sequence[str]) -> Scenes:
     """What a user means by PAN MS PAN MS ...; one name stays as it is."""
     _check_names(named)

@@ -44,10 +44,11 @@ def stamp(name: str) -> str:
     path = Path(name)
     if path.is_file():
         return _stamp(path)
-    inside = Path(_CONTAINER.sub("", name).split("!", 1)[0])
-    for container in (inside, *inside.parents, Path("/") / inside, *(Path("/") / inside).parents):
-        if container.is_file():
-            return f"{name} in {_stamp(container)}"
+    inside = Path(_CONTAINER.sub("", name).replace("!", "/"))
+    for place in (inside, Path("/") / inside):
+        for container in (place, *place.parents):
+            if container.is_file():
+                return f"{place.relative_to(container)} in {_stamp(container)}"
     return f"{name}, elsewhere"
 
 

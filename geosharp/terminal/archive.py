@@ -90,7 +90,9 @@ def format_batch(result: BatchResult, record: Path) -> str:
             lines.append(f"{title} {sum(values) / len(values):.3f} on average of {len(values)}")
     if result.failed:
         lines += wrap(", ".join(row.name for row in result.failed), "failed: ", "        ")
-        lines += wrap("--retry-failed tries these again; where a file has changed, so does the same command")
+        lines += wrap(
+            "--retry-failed tries these again; so does the same command where a file or option has changed"
+        )
     if noted := sum(row.state == "done" and bool(row.warnings) for row in result.rows):
         lines.append(f"notes on {count_words(noted, 'scene')} are in {record}")
     return "\n".join(lines)

@@ -7,10 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from geosharp.quality.scores import METRICS, format_value
-from geosharp.terminal.text import clean, find_width
+from geosharp.terminal.text import clean, find_width, wrap
 
 # Scores that tell most of a model, and their protocols.
 _SHOWN = {"psnr": "reduced", "sam": "reduced", "ergas": "reduced", "q2n": "reduced", "hqnr": "full"}
+# Columns left of what a model tells.
+_LABELS = 13
 # Columns of a list of bands that are still read with ease.
 _WIDEST = 100
 
@@ -18,7 +20,7 @@ _WIDEST = 100
 def format_sensors(sensors: Sequence[dict[str, Any]]) -> str:
     """`describe_sensor`'s findings, a paragraph each."""
     margin = max(len(sensor["name"]) for sensor in sensors) + 2
-    lines = [f"{'name':<{margin}}title: bands, their wavelengths in nm, (their MTF gains at Nyquist)"]
+    lines = [f"{'name':<{margin}}title: bands, wavelengths in nm, (MTF gains at Nyquist)"]
     for sensor in sensors:
         bits = f", {sensor['bits']} bits" if sensor["bits"] else ""
         lines.append(f"{sensor['name']:<{margin}}{sensor['title']}{bits}: PAN {_optics(sensor['pan'])}")
@@ -44,7 +46,7 @@ def format_models(models: Sequence[dict[str, Any]]) -> str:
     lines = []
     for model in models:
         told = f"cannot be used: {model['fault']}" if "fault" in model else _model_line(model)
-        lines.append(f"{model['name']}: {model['place']}, {clean(told)}{_checked(model)}")
+        lines += wrap(f"{model['name']}: {model['place']}, {told}{_checked(model)}", "", "  ", find_width())
     return "\n".join(lines)
 
 
@@ -78,7 +80,12 @@ def format_model(model: Mapping[str, Any], *, whole: bool) -> str:
         "SHA-256": model["sha256"],
         "parameters": f"{model['parameters']:,}",
     }
-    told = [f"{clean(name):<12} {clean(text)}" for name, text in lines.items()]
+    indent, width = " " * _LABELS, find_width()
+    told = [
+        line
+        for name, text in lines.items()
+        for line in wrap(text, f"{clean(name):<{_LABELS - 1}} ", indent, width) or [clean(name)]
+    ]
     rest = ["it tells", *_facts(model["facts"], 1)] if whole else ["-v or --json shows all that it tells"]
     return "\n".join([*told, *(rest if model["facts"] else [])])
 

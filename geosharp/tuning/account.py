@@ -23,7 +23,7 @@ def tell_scene(
     return {
         "pan": Path(scene.pan.name).name,
         "ms": [Path(source.name).name for source in scene.ms],
-        "sha256": {Path(file).name: digest for file, digest in hashes.items()},
+        "sha256": [[Path(file).name, digest] for file, digest in hashes.items()],
         "sensor": scene.sensor.title,
         "sensor_file": None if scene.sensor.origin is None else scene.sensor.origin.name,
         "sensor_sha256": None if scene.sensor.origin is None else scene.sensor.origin.digest,

@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from geosharp.engine.tensors import spans, to_pair
+from geosharp.engine.tensors import to_pair
 from geosharp.hfreqdiff.conditions import base, conditions, constants_of, describe
 from geosharp.imaging.classic import Optics, Pair, cut, ms_spans_around
 from geosharp.imaging.degradation import degrade_bands
-from geosharp.imaging.resample import Axis, Gain, Spans, nyquist_sigma
+from geosharp.imaging.resample import Axis, Gain, Spans, nyquist_sigma, spans
 from geosharp.raster.grid import Rect, Relation
 from geosharp.raster.scene import Patch, SceneReader
 from geosharp.tuning.ground import Ground

@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 
 import torch
 
-from geosharp.engine.methods import Tell
 from geosharp.engine.plan import available_cores
 from geosharp.errors import InputError
 from geosharp.hfreqdiff.network import HFreqdiff
+from geosharp.notes import Tell
 from geosharp.quality.scores import METRICS
 from geosharp.tuning.batches import Batch, Batches
 from geosharp.tuning.ground import Ground, halve

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from geosharp.engine.tensors import spans, to_pair
+from geosharp.engine.tensors import to_pair
 from geosharp.hfreqdiff.conditions import base, conditions, constants_of, describe
 from geosharp.imaging.classic import cut, size_rules
-from geosharp.imaging.resample import Axis, Span, down_radius, nyquist_sigma
+from geosharp.imaging.resample import Axis, Span, down_radius, nyquist_sigma, spans
 from geosharp.raster.grid import Rect
 from geosharp.raster.scene import Patch, SceneReader
 from geosharp.tuning.ground import Ground

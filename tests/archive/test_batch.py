@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sys
+import time
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,8 @@ from geosharp.archive.batch import plan
 from geosharp.archive.ledger import DONE, FAILED, SKIPPED, Ledger, Row
 from geosharp.engine.plan import available_cores
 from geosharp.engine.stream import Progress
-from geosharp.errors import GeosharpError, InputError, OutputError, UsageError
+from geosharp.errors import BusyError, GeosharpError, InputError, OutputError, ResourceError, UsageError
+from geosharp.raster.output import target
 from tests.archive.dying import do_or_die
 from tests.raster.test_pairing import touch
 
@@ -83,6 +85,57 @@ def test_failed_ones_are_tried_again_once_mended_or_where_asked(tmp_path: Path, 
     assert states(geosharp.batch(archive, out, overwrite=True, options=QUICK)) == [DONE] * 3
 
 
+def test_failed_ones_are_tried_again_once_their_files_or_options_are_others(
+    tmp_path: Path, archive: Path
+) -> None:
+    """Though no file is newer than the failure."""
+    out, table = tmp_path / "out", archive / "scenes.csv"
+
+    def run(ms: str, cell: str = "", folder: str = ".", **shared: Any) -> str:
+        table.write_text(f"pan,ms,out,options\n{folder}/a_pan.tif,{folder}/{ms},x,{cell}\n")
+        (row,) = geosharp.batch(table, out, options=QUICK | shared).rows
+        return row.warnings[0][:5] if row.warnings else f"{row.state} now"
+
+    (archive / "other").mkdir()
+    for name in ("a_pan.tif", "b_ms.tif"):
+        shutil.copy(archive / name, archive / "other" / name)
+    (archive / "part.geojson").write_text("{}")
+    time.sleep(0.02)
+    assert run("b_ms.tif") == "failed now"
+    assert run("b_ms.tif") == "as on"
+    assert run("b_ms.tif", '"{""dtype"": ""float32""}"') == "failed now"
+    assert run("b_ms.tif", '"{""dtype"": ""float32""}"') == "as on"
+    assert run("b_ms.tif", overviews=True) == "failed now"
+    assert run("b_ms.tif", folder="other") == "failed now"
+    assert run("a_ms.tif", area=str(archive / "part.geojson")) == "failed now"
+    assert run("a_ms.tif", area=str(archive / "part.geojson")) == "as on"
+    time.sleep(0.02)
+    (archive / "part.geojson").write_text("[]")
+    assert run("a_ms.tif", area=str(archive / "part.geojson")) == "failed now"
+    assert run("a_ms.tif") == "done now"
+
+
+def test_what_the_machine_failed_at_is_tried_again(
+    tmp_path: Path, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = job.fuse
+    for error in (
+        BusyError("a.tif", "is being written", "one run at a time", "wait for it"),
+        ResourceError("memory", "1 GB", "2 GB", "buy some"),
+        MemoryError(),
+    ):
+
+        def fuse(*_: Any, error: Exception = error, **__: Any) -> Any:
+            raise error
+
+        monkeypatch.setattr(target, "_PATIENCE_S", 0.0)
+        monkeypatch.setattr(target, "_LOOK_S", 0.0)
+        monkeypatch.setattr(job, "fuse", fuse)
+        assert states(geosharp.batch(archive, tmp_path / "out", options=QUICK)) == [FAILED] * 3
+    monkeypatch.setattr(job, "fuse", real)
+    assert states(geosharp.batch(archive, tmp_path / "out", options=QUICK)) == [DONE, FAILED, DONE]
+
+
 def test_results_are_those_of_fuse_also_from_several_processes(tmp_path: Path, archive: Path) -> None:
     alone = geosharp.fuse(archive / "a_pan.tif", archive / "a_ms.tif", tmp_path / "a.tif", **QUICK)  # type: ignore[arg-type]
     result = geosharp.batch(archive, tmp_path / "out", workers=2, options=QUICK)
@@ -110,7 +163,7 @@ def test_an_interrupted_scene_goes_on(tmp_path: Path, archive: Path, monkeypatch
 def test_a_killed_process_is_replaced_and_its_scene_tried_once_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(running, "do_again", do_or_die)
+    monkeypatch.setattr(running, "do", do_or_die)
     (tmp_path / "in").mkdir()
     touch(
         tmp_path / "in",
@@ -249,6 +302,10 @@ def test_an_interrupted_batch_says_how_to_go_on(tmp_path: Path, archive: Path) -
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        geosharp.batch(archive, tmp_path / "out", options=QUICK, on_row=interrupt, on_note=heard.append)
+        geosharp.batch(
+            archive, tmp_path / "out", options=QUICK, stac=True, on_row=interrupt, on_note=heard.append
+        )
+    # Nothing is begun any more, and nothing takes the place of what has stopped it.
+    assert not (tmp_path / "out" / "items.json").exists()
     assert heard == ["1 of 3 scenes are done, and stay: the same command goes on with the rest"]
     assert states(geosharp.batch(archive, tmp_path / "out", options=QUICK)) == [SKIPPED, FAILED, DONE]

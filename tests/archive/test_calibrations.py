@@ -14,7 +14,7 @@ from geosharp.archive import calibrations
 from geosharp.archive.calibrations import FOLDER, share_calibrations
 from geosharp.archive.ledger import DONE, Row
 from geosharp.archive.options import PER_SENSOR
-from geosharp.errors import InputError, UsageError
+from geosharp.errors import InputError, OutputError, UsageError
 from geosharp.padm.calibration import load_calibration
 from tests.made import write_raster
 from tests.padm.planted import make_ground, plant
@@ -86,6 +86,12 @@ def test_where_no_sensor_is_known_or_none_tells_a_scene_is_on_its_own(
     assert share(rows, "a", tmp_path, sensor="unknown") == {"a": "auto"}
     assert share(rows[:1], "f", tmp_path) == {"flat": "auto"}
     assert not (tmp_path / FOLDER).exists()
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path, rows: list[Row]) -> None:
+    (tmp_path / FOLDER).write_text("")
+    with pytest.raises(OutputError, match="cannot be made"):
+        share(rows, "a", tmp_path)
 
 
 def test_a_broken_one_is_told_before_any_scene(tmp_path: Path, rows: list[Row]) -> None:

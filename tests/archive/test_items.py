@@ -156,6 +156,29 @@ def test_an_item_that_cannot_be_written_is_a_note(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "items.json").read_text())["features"] == []
 
 
+def test_an_item_takes_no_other_files_place(tmp_path: Path) -> None:
+    """A calibration, or the item that the scene is from; an item of an earlier result is replaced."""
+    path = make_result(tmp_path / "x.tif")
+    for text in ('{"kernel": 1}', '{"type": "Feature", "properties": {}, "assets": {}}', ""):
+        item_beside(path).write_text(text)
+        with pytest.raises(OutputError, match="no item of a result of geosharp"):
+            write_item(path, "p", Origin("x"))
+        (note,) = complete_items(tmp_path, [(str(path), "p", Origin("x"))])
+        assert "no item of a result" in note
+        assert item_beside(path).read_text() == text
+    item_beside(path).unlink()
+    write_item(path, "p", Origin("x"))
+    assert write_item(path, "p", Origin("y"))["id"] == "y"
+
+
+def test_a_result_that_is_gone_is_a_note(tmp_path: Path) -> None:
+    path = make_result(tmp_path / "x.tif")
+    write_item(path, "p", Origin("x"))
+    path.unlink()
+    (note,) = complete_items(tmp_path, [(str(path), "p", Origin("x"))])
+    assert note.startswith("x.tif is without a STAC item")
+
+
 def test_a_catalogue_takes_no_other_files_place(tmp_path: Path) -> None:
     check_catalogue(tmp_path, "")
     there = tmp_path / "items.json"

@@ -15,6 +15,7 @@ from geosharp.archive.job import Job, do
 from geosharp.archive.ledger import DONE, FAILED, SKIPPED, Row
 from geosharp.errors import BusyError
 from geosharp.raster.output import target
+from geosharp.raster.output.target import Temporary
 
 
 def make_job(folder: Path, pair: tuple[Path, Path], **told: object) -> Job:
@@ -69,3 +70,39 @@ def test_what_another_run_makes_is_waited_for_and_not_made_again(
     monkeypatch.setattr(target, "_PATIENCE_S", 0.0)
     tries.clear()
     assert do(replace(asked, overwrite=True)).error.startswith("a.tif: is being written;")
+
+
+def test_while_another_run_writes_there_is_no_work(
+    tmp_path: Path, made_pair: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its result then is this job's, with what was asked for beside it."""
+    asked = make_job(tmp_path, made_pair)
+    ready = do(make_job(tmp_path, made_pair))
+    (tmp_path / "a.json").unlink()
+    made = Path(ready.out).rename(tmp_path / "made")
+    other, looks = Temporary(Path(asked.row.out)), list[float]()
+
+    def sleep(seconds: float) -> None:
+        looks.append(seconds)
+        if len(looks) == 3:
+            made.rename(asked.row.out)
+            other.discard()
+
+    monkeypatch.setattr(target.time, "sleep", sleep)
+    monkeypatch.setattr(job, "fuse", lambda *_, **__: pytest.fail("work for nothing"))
+    row = do(asked)
+    assert (row.state, len(looks), row.asked) == (SKIPPED, 3, asked.row.asked)
+    assert {path.name for path in tmp_path.iterdir()} == {"a.tif", "a.json"}
+
+
+def test_what_another_run_never_ends_is_told_and_tried_again_another_time(
+    tmp_path: Path, made_pair: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(target, "_PATIENCE_S", 0.0)
+    asked = make_job(tmp_path, made_pair)
+    asked = replace(asked, row=replace(asked.row, asked="1a"))
+    other = Temporary(Path(asked.row.out))
+    row = do(asked)
+    other.discard()
+    assert (row.state, row.asked) == (FAILED, "")
+    assert "is being written by another run" in row.error

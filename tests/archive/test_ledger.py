@@ -71,7 +71,7 @@ def test_what_is_no_record_is_refused_by_its_line(tmp_path: Path) -> None:
 
 def test_lines_of_earlier_versions_are_read(tmp_path: Path) -> None:
     told = asdict(ROWS[0])
-    for name in ("paired", "started", "pixels", "scores"):
+    for name in ("paired", "started", "pixels", "scores", "asked"):
         del told[name]
     (tmp_path / "batch.jsonl").write_text(json.dumps(told) + "\n")
     assert Ledger(tmp_path).read() == {"a": ROWS[0]}
@@ -90,6 +90,7 @@ def test_lines_of_earlier_versions_are_read(tmp_path: Path) -> None:
         ("seconds", True),
         ("pixels", 10**400),
         ("paired", 1),
+        ("asked", None),
     ],
 )
 def test_what_is_of_another_type_is_no_row(tmp_path: Path, name: str, value: object) -> None:
@@ -116,7 +117,7 @@ def test_batches_that_tell_at_once_lose_no_line(tmp_path: Path) -> None:
 
 def test_a_scene_has_changed_where_a_file_of_it_was_written_or_put_there_since(tmp_path: Path) -> None:
     pan, ms = tmp_path / "pan.tif", tmp_path / "ms.tif"
-    row = Row("a", str(pan), (str(ms), "https://a.invalid/ms.tif"), "a.tif", FAILED)
+    row = (str(pan), str(ms), "https://a.invalid/ms.tif", "glp\0")
     hour, now = timedelta(hours=1), datetime.now(UTC)
     assert not has_changed(row, (now - hour).isoformat())
     pan.write_text("")

@@ -43,6 +43,9 @@ def test_a_scene_goes_before_all_and_leaves_out_what_its_method_has_no_use_for()
     assert merge({"steps": 2}, **shared)["diffusion"] == Diffusion(seed=3, precision="bf16", steps=2)
     assert merge({"method": "exp"}, **shared) == {"method": "exp", "tile": 128}
     assert merge({}, **shared) == {"calibration": "auto", **shared}
+    shared = {"method": "brovey", "weights": (1.0, 2.0)}
+    assert merge({"method": "glp"}, **shared) == {"method": "glp", "calibration": "auto"}
+    assert merge({"dtype": "uint8"}, **shared)["weights"] == (1.0, 2.0)
 
 
 def test_files_are_sought_beside_the_table(tmp_path: Path) -> None:

@@ -16,10 +16,12 @@ import pytest
 
 from geosharp import Cluster, Diffusion
 from geosharp.archive import running
+from geosharp.archive.items import Origin
 from geosharp.archive.job import Job, do
-from geosharp.archive.ledger import DONE, FAILED, Row
-from geosharp.archive.running import do_again, run
+from geosharp.archive.ledger import DONE, FAILED, SKIPPED, Row
+from geosharp.archive.running import run
 from geosharp.cluster.tasks import Lost
+from tests.archive.dying import make_and_die
 from tests.cluster.local import address, workers
 from tests.hfreqdiff.made_model import make_model
 
@@ -74,18 +76,36 @@ def test_a_worker_finds_a_model_and_uses_its_threads(
     assert sent[0][0].row.out == str(tmp_path / "a.tif")
 
 
-def test_what_was_finished_by_one_that_died_is_found(
+@pytest.mark.skipif(sys.platform == "win32", reason="kills by SIGKILL")
+def test_what_was_finished_by_one_that_died_is_not_made_again_and_has_what_was_asked_for(
     tmp_path: Path, made_pair: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Killed once its result is there, before it is scored and its item written."""
+    monkeypatch.setattr(running, "do", make_and_die)
     asked = job(made_pair, tmp_path / "a.tif")
-    first = do_again(asked)
-    written = (tmp_path / "a.tif").stat().st_mtime_ns
-    again = do_again(asked)
-    assert (first.state, again.state) == (DONE, DONE)
-    assert again.warnings == ("finished by a process that was killed before it could tell more",)
-    assert (tmp_path / "a.tif").stat().st_mtime_ns == written
-    do_again(replace(asked, overwrite=True))
-    assert (tmp_path / "a.tif").stat().st_mtime_ns > written
+    (row,) = run([replace(asked, scored=True, item=Origin("a"))], 2)
+    assert row.state == SKIPPED
+    assert row.warnings[0].startswith("its result was there once it was its turn")
+    assert row.scores.keys() >= {"hqnr", "d_lambda", "d_s"}
+    assert {path.name for path in tmp_path.iterdir()} == {"a.tif", "a.json", "a.seen"}
+    assert str((tmp_path / "a.tif").stat().st_mtime_ns) == (tmp_path / "a.seen").read_text()
+
+
+def test_a_name_that_no_other_computer_understands_stops_no_other_scene(
+    tmp_path: Path, made_pair: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run_here(cluster: Cluster, function: Any, jobs: Any, tell: Any) -> Any:
+        for each in jobs:
+            yield each, function(each, 1)
+
+    monkeypatch.setattr(running, "run_tasks", run_here)
+    jobs = [
+        job((Path("GTIFF_DIR:1:pan.tif"), made_pair[1]), tmp_path / "a.tif"),
+        job(made_pair, tmp_path / "b.tif"),
+    ]
+    rows = {row.name: row for row in run(jobs, 1, Cluster(kind="local"))}
+    assert (rows["a"].state, rows["b"].state) == (FAILED, DONE)
+    assert "counts from this computer's folder" in rows["a"].error
 
 
 SCRIPT = """
@@ -97,7 +117,7 @@ from geosharp.archive.ledger import Row
 from tests.archive.dying import tell_and_wait
 
 signal.signal(signal.SIGTERM, signal.default_int_handler)
-running.do_again = tell_and_wait
+running.do = tell_and_wait
 jobs = [Job(Row(out, "", ("",), out, ""), {}) for out in sys.argv[1:]]
 with suppress(KeyboardInterrupt):
     list(running.run(jobs, 2))

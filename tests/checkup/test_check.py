@@ -14,6 +14,8 @@ import geosharp
 from geosharp.checkup.check import Checkup, check
 from geosharp.errors import UsageError
 from geosharp.finding import Finding, Level
+from geosharp.raster import scene
+from geosharp.raster.source import FilePath, Source
 from tests.made import ORIGIN, make_pair
 from tests.raster.made_saturated import saturate
 
@@ -45,6 +47,19 @@ def test_a_sound_pair_is_fit_and_everything_is_looked_at(
         assert [*finding] == ["subject", "level", "text", "advice", "facts"]
     assert len(told["shift_map"]) == 2
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_pair_is_opened_once(made_pair: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    described: list[FilePath] = []
+    real = scene.describe
+
+    def note(name: FilePath, role: str) -> Source:
+        described.append(name)
+        return real(name, role)
+
+    monkeypatch.setattr(scene, "describe", note)
+    check(*made_pair)
+    assert described == [*made_pair]
 
 
 def test_where_fuse_clips_is_told(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from geosharp.checkup.registration import check_agreement, check_map, check_regi
 from geosharp.padm.calibrate import calibrate
 from geosharp.padm.calibration import Calibration
 from geosharp.padm.confidence import LocalShift
-from geosharp.padm.iterate import Operator
+from geosharp.padm.iterate import GAINS, Operator
 from geosharp.raster.grid import Rect
 from geosharp.raster.scene import Scene
 from tests.padm.planted import plant
@@ -90,18 +90,27 @@ def test_a_part_that_lies_elsewhere_is_on_the_map(tmp_path: Path) -> None:
     assert len(found.facts["shifts"]) == found.facts["places"] == 4
 
 
+def test_ms_that_shows_other_things_is_noted(calibration: Calibration) -> None:
+    found = check_agreement(replace(calibration, explained=0.6))
+    assert (found.level, "explains 60% of PAN's detail alone" in found.text) == ("note", True)
+
+
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("gains", "level", "told"),
     [
-        ({"explained": 0.6}, "explains 60% of PAN's detail alone"),
-        ({"reasons": ("MS is very sharp along rows (Nyquist gain 0.70 or more)",)}, "very sharp along rows"),
+        ((GAINS[0], 0.3), "note", "very blurred along rows (Nyquist gain 0.02 or less)"),
+        ((0.3, GAINS[1]), "ok", "very sharp along columns (Nyquist gain 0.70 or more)"),
+        ((0.3, 0.3), "ok", ""),
     ],
 )
-def test_ms_that_shows_other_things_or_is_too_sharp_is_noted(
-    calibration: Calibration, change: dict[str, object], told: str
+def test_kernels_at_a_limit_are_told_and_noted_where_something_can_be_done(
+    calibration: Calibration, gains: tuple[float, float], level: str, told: str
 ) -> None:
-    found = check_agreement(replace(calibration, **change))  # type: ignore[arg-type]
-    assert (found.level, told in found.text) == ("note", True)
+    """Whatever the reasons say: they are for people."""
+    operator = Operator(gains, calibration.operator.shift)
+    found = check_agreement(replace(calibration, operator=operator, reasons=("anything",)))
+    assert (found.level, told in found.text) == (level, True)
+    assert len(found.facts["reasons"]) == bool(told)
     # Published values are worse where what is learnt stopped at a limit: nobody is to be sent there.
     assert "--calibration" not in found.advice
 

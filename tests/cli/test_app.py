@@ -112,3 +112,30 @@ def test_every_command_has_its_place_in_the_help() -> None:
     at = [shown.index(f"│ {name} ") for names in _PANELS.values() for name in names]
     assert at == sorted(at)
     assert all(panel in shown for panel in _PANELS)
+
+
+@pytest.mark.parametrize("command", [name for names in _PANELS.values() for name in names])
+def test_the_shell_completes_options_of_every_command(command: str) -> None:
+    asked = {
+        "_GEOSHARP_COMPLETE": "complete_bash",
+        "COMP_WORDS": f"geosharp {command} --",
+        "COMP_CWORD": "2",
+    }
+    done = CliRunner().invoke(app, [], env=asked, prog_name="geosharp")
+    assert done.exit_code == 0
+    assert {"--help", "--json"} <= {*done.stdout.split()}
+
+
+@pytest.mark.parametrize("command", ["fuse", "check", "evaluate", "batch", "train", "calibrate", "report"])
+def test_a_bare_command_says_what_is_missing(command: str) -> None:
+    done = run(command)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "Missing argument" in done.stderr
+
+
+def test_paragraphs_of_the_help_fill_their_lines() -> None:
+    """Those that a docstring breaks would be broken twice on a terminal."""
+    lines = [line.strip() for line in run("batch", "--help").stdout.split("Arguments")[0].splitlines()]
+    start = next(at for at, line in enumerate(lines) if line.startswith("What fails stops"))
+    end = lines.index("", start)
+    assert all(len(line) > 60 for line in lines[start : end - 1])

@@ -238,7 +238,7 @@ def test_a_models_options_reach_the_result(
         parameters = json.loads(fused.tags()["GEOSHARP_PARAMETERS"])
     told = {"steps": 2, "seed": 5, "consistency": 2, "device": "cpu", "method": "hfreqdiff"}
     assert parameters.items() >= told.items()
-    assert parameters["model"] == models["model"].name
+    assert parameters["model"] == str(models["model"])
     assert parameters["model_sha256"] == load(models["model"]).digest
 
 

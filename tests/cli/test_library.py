@@ -166,7 +166,7 @@ def test_a_tuned_model_is_shown_by_its_worth_first(own: Path) -> None:
     assert lines[1:9] == [
         "verdict      better than the base: use it",
         "  base       PSNR 28.80, SAM 5.635, HQNR 0.964",
-        "  odd        ",
+        "  odd",
         "sensor       NewSat-1",
         "bands        blue, red",
         "scenes       a.tif, b.tif",

@@ -96,6 +96,6 @@ def test_a_calibration_that_is_none_is_one_line(pair: tuple[str, str], tmp_path:
 def test_info_names_the_model_and_what_it_runs_on(pair: tuple[str, str], tmp_path: Path) -> None:
     model = make_model(tmp_path)
     shown = run("info", *pair, "--model", model, "--device", "cpu", "--seed", 7)
-    assert f"model        {model.name} ({load(model).digest[:8]}) on cpu\n" in shown.stdout
+    assert f"model        {model} ({load(model).digest[:8]}) on cpu\n" in shown.stdout
     assert shown.stderr == "note: --seed does nothing with --steps 1: nothing is drawn\n"
     assert "\nmodel " not in run("info", *pair, "--method", "exp").stdout

@@ -65,7 +65,7 @@ def test_flags_become_arguments(asked: dict[str, Any], tmp_path: Path) -> None:
     chosen = "--bands", "4, nir", "--sensor", "mine.toml"
     done = run("p", "m", "-o", out, "--base", "x", "--steps", 7, "--seed", 3, "--keep", "--no-align", *chosen)
     assert done.exit_code == 0
-    assert asked["scenes"] == [("p", ("m",))]
+    assert asked["scenes"] == [("p", "m")]
     wanted = {"out": out, "base": "x", "steps": 7, "hours": None, "seed": 3, "keep": True, "align": False}
     wanted |= {"bands": ["4", "nir"], "sensor": "mine.toml"}
     assert {name: asked[name] for name in wanted} == wanted

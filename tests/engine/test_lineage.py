@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from geosharp.engine.lineage import check_same, find_differences, hash_area
+from geosharp.engine.lineage import check_same, find_differences, hash_area, name_file
 from geosharp.errors import OutputError
 
 
@@ -27,6 +27,11 @@ def test_another_run_is_refused_with_what_to_do(now: dict[str, str], remedy: str
     check_same(told, told, Path("j"), "the journal")
     with pytest.raises(OutputError, match=f"j: the journal of a run with other .*{remedy}"):
         check_same(told, now, Path("j"), "the journal")
+
+
+def test_a_file_is_told_by_the_name_that_was_given() -> None:
+    assert name_file(Path("a/b.json")) == name_file(str(Path("a/b.json"))) is not None
+    assert name_file(object()) is name_file(None) is None
 
 
 def test_an_area_is_known_by_its_file(tmp_path: Path) -> None:

@@ -130,7 +130,7 @@ def test_a_gpu_that_is_not_there_is_refused(
 def test_facts_are_what_decides_the_pixels(model: Path) -> None:
     told = METHODS["hfreqdiff"].facts(diffusion(model, seed=3, consistency=2, device="cpu"))
     assert told == {
-        "model": model.name,
+        "model": str(model),
         "model_sha256": load(model).digest,
         "steps": 1,
         "consistency": 2,

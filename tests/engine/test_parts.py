@@ -42,5 +42,15 @@ def test_a_band_counts_as_finished_once_it_is_told(tmp_path: Path) -> None:
     folder.finish(bands[1], 5)
     folder.name(bands[1]).with_suffix(".json").write_text("{")
     assert folder.finished(bands) == {bands[0]: 3}
+    # What is told, and is no longer there, is none.
+    folder.finish(bands[2], 4)
+    folder.name(bands[2]).unlink()
+    assert folder.finished(bands) == {bands[0]: 3}
+    folder.name(bands[2]).touch()
+    folder.name_spread(bands[2]).touch()
+    folder.finish(bands[2], 4)
+    assert folder.finished(bands) == {bands[0]: 3, bands[2]: 4}
+    folder.name_spread(bands[2]).unlink()
+    assert folder.finished(bands) == {bands[0]: 3}
     # What a worker goes on to make for a run that has ended is none of the next one's.
     assert other.finished(bands) == {}

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from geosharp.engine import preparation
 from geosharp.engine.preparation import (
     adopt,
+    adopt_known,
     adopted_notes,
     choose_options,
     preliminary_notes,
@@ -64,6 +66,20 @@ def test_results_end_where_ms_saturates(tmp_path: Path, method: str) -> None:
     # A part of the scene, which may show nothing of it, ends where the whole does.
     part = adopt(prepare(pan, ms, method=method, area=(500_000, 4_599_990, 500_010, 4_600_000)), None)
     assert part.pixels.limits == adopted.pixels.limits
+
+
+def test_what_is_told_is_adopted_without_a_look_at_pixels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pan, ms = make_pair(tmp_path)
+    saturate(ms)
+    setup = prepare(pan, ms, method="glp")
+    degradation = table_degradation(setup.scene)
+    adopted = adopt(setup, degradation)
+    monkeypatch.setattr(preparation, "find_ceiling", lambda _: pytest.fail("looks again"))
+    told = adopt_known(setup, degradation, adopted.ceiling)
+    assert (told.pixels, told.ceiling, told.degradation) == (adopted.pixels, 2047, degradation)
+    assert adopt_known(setup, None, None) is setup
 
 
 @pytest.mark.parametrize(

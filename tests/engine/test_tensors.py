@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from geosharp.engine.tensors import optics_of, spans, to_pair
+from geosharp.engine.tensors import optics_of, to_pair
 from geosharp.imaging.degradation import Degradation
-from geosharp.imaging.resample import Span
+from geosharp.imaging.resample import Span, spans
 from geosharp.raster.grid import Rect
 from geosharp.raster.scene import Patch, open_scene
 from tests.made import make_pair

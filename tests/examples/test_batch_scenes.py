@@ -36,3 +36,20 @@ def test_an_archive_becomes_a_mosaic(
                 there = mosaic.read(window=Window(256 * number, 0, 256, 256))
                 assert np.array_equal(there, result.read())
                 assert there.std() > 10
+
+
+def test_a_mosaic_names_results_wherever_a_table_has_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    example = runpy.run_path(str(EXAMPLE))
+    archive = example["make_archive"](tmp_path / "in")
+    (archive / "list.csv").write_text(
+        "pan,ms,out\nstrip0_pan.tif,strip0_ms.tif,north/a.tif\nstrip1_pan.tif,strip1_ms.tif,south/a.tif\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["x", "in/list.csv", "--out", "fused", "--method", "exp"])
+    with pytest.raises(SystemExit, match=r"^0$"):
+        example["main"]()
+    assert capsys.readouterr().out.splitlines()[-1] == "fused/mosaic.vrt shows 2 results"
+    with rasterio.open("fused/mosaic.vrt") as mosaic, rasterio.open("fused/south/a.tif") as result:
+        assert np.array_equal(mosaic.read(window=Window(256, 0, 256, 256)), result.read())

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from geosharp.errors import InputError, UsageError
-from geosharp.raster.pairing import find_pairs, list_scenes, name_pairs
+from geosharp.raster.pairing import list_scenes, name_pairs, pair_up
 from tests.made import make_pair
 
 
@@ -20,13 +20,13 @@ def touch(folder: Path, *names: str) -> None:
 
 
 def test_files_pair_in_their_order() -> None:
-    assert find_pairs(["a", "b", "c", "d"]) == ([("a", ("b",)), ("c", ("d",))], [])
+    assert name_pairs(pair_up(["a", "b", "c", "d"])) == ([("a", ("b",)), ("c", ("d",))], [])
 
 
 @pytest.mark.parametrize("named", [[], ["a"], ["a", "b", "c"]])
 def test_what_does_not_come_in_twos_is_refused(named: list[str]) -> None:
     with pytest.raises(UsageError) as caught:
-        find_pairs(named)
+        name_pairs(pair_up(named))
     assert caught.value.subject == "SCENES"
 
 
@@ -43,7 +43,7 @@ def test_what_does_not_come_in_twos_is_refused(named: list[str]) -> None:
 def test_what_is_no_folder_and_no_table_is_told_as_what_it_is(tmp_path: Path, name: str, found: str) -> None:
     touch(tmp_path, "there.tif")
     with pytest.raises(UsageError) as caught:
-        find_pairs([str(tmp_path / name)])
+        name_pairs(str(tmp_path / name))
     assert found in caught.value.found
 
 
@@ -74,12 +74,12 @@ def test_what_are_no_pairs_of_names_is_refused(scenes: Any) -> None:
 )
 def test_names_that_differ_in_the_word_alone_are_a_pair(tmp_path: Path, pan: str, ms: str) -> None:
     touch(tmp_path, pan, ms, "readme.txt")
-    assert find_pairs([str(tmp_path)]) == ([(str(tmp_path / pan), (str(tmp_path / ms),))], [])
+    assert name_pairs(str(tmp_path)) == ([(str(tmp_path / pan), (str(tmp_path / ms),))], [])
 
 
 def test_what_has_no_partner_or_two_is_told(tmp_path: Path) -> None:
     touch(tmp_path, "a_pan.tif", "a_ms.tif", "b_pan.tif", "c_pan.tif", "c_ms.tif", "c_ms.vrt", "dem.tif")
-    pairs, (note,) = find_pairs([str(tmp_path)])
+    pairs, (note,) = name_pairs(str(tmp_path))
     assert [Path(pan).name for pan, _ in pairs] == ["a_pan.tif"]
     assert all(name in note for name in ("b_pan.tif", "c_pan.tif", "c_ms.tif", "c_ms.vrt", "dem.tif"))
 
@@ -87,14 +87,14 @@ def test_what_has_no_partner_or_two_is_told(tmp_path: Path) -> None:
 def test_a_folder_without_a_pair_is_refused(tmp_path: Path) -> None:
     touch(tmp_path, "a_pan.tif", "b_ms.tif")
     with pytest.raises(InputError, match="2 rasters"):
-        find_pairs([str(tmp_path)])
+        name_pairs(str(tmp_path))
 
 
 @pytest.mark.parametrize(("names", "found"), [([], "no raster"), (["a_pan.tif"], "one raster, a_pan.tif")])
 def test_a_folder_with_too_few_rasters_is_told_as_such(tmp_path: Path, names: list[str], found: str) -> None:
     touch(tmp_path, "readme.txt", *names)
     with pytest.raises(InputError) as caught:
-        find_pairs([str(tmp_path)])
+        name_pairs(str(tmp_path))
     assert caught.value.found.startswith(found)
 
 

@@ -85,7 +85,7 @@ def test_a_summary_counts_adds_up_and_names_what_failed() -> None:
         "failed        2      0.5",
         "HQNR 0.850 on average of 2",
         "failed: d, e",
-        "--retry-failed tries these again; where a file has changed, so does the same command",
+        "--retry-failed tries these again; so does the same command where a file or option has changed",
         "notes on 1 scene are in out/batch.jsonl",
     ]
     quiet = format_batch(BatchResult(rows[1:2], (), 6.0), RECORD)

@@ -30,9 +30,14 @@ def test_the_same_run_tells_the_same_however_long_it_took() -> None:
 
 def test_a_scene_is_told_without_its_folders(ground: Ground) -> None:
     name = ground.scene.pan.name
-    told = tell_scene(ground.scene, {name: "0f"}, {"source": "sensor"}, ground)
+    # A PAN and an MS may have one name, in two folders.
+    told = tell_scene(ground.scene, {name: "0f", "ms/pan.tif": "1e"}, {"source": "sensor"}, ground)
     assert told["sensor_file"] is told["sensor_sha256"] is None
-    assert (told["pan"], told["ms"], told["sha256"]) == ("pan.tif", ["ms.tif"], {"pan.tif": "0f"})
+    assert (told["pan"], told["ms"], told["sha256"]) == (
+        "pan.tif",
+        ["ms.tif"],
+        [["pan.tif", "0f"], ["pan.tif", "1e"]],
+    )
     assert len(told["kept_aside_ms_pixels"]) == len(ground.places.held)
 
 

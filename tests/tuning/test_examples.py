@@ -10,10 +10,11 @@ import pytest
 import rasterio
 import torch
 
-from geosharp.engine.tensors import spans, to_pair
+from geosharp.engine.tensors import to_pair
 from geosharp.hfreqdiff.conditions import base, conditions, constants_of, describe
 from geosharp.imaging.classic import size_rules
 from geosharp.imaging.computing import computing
+from geosharp.imaging.resample import spans
 from geosharp.quality.reduced import reduce_scene
 from geosharp.raster.grid import Rect
 from geosharp.raster.scene import SceneReader

@@ -10,11 +10,11 @@ import pytest
 import rasterio
 import torch
 
-from geosharp.engine.tensors import spans, to_pair
+from geosharp.engine.tensors import to_pair
 from geosharp.hfreqdiff.conditions import conditions, constants_of, describe
 from geosharp.imaging.classic import size_rules
 from geosharp.imaging.degradation import degrade_bands
-from geosharp.imaging.resample import Span
+from geosharp.imaging.resample import Span, spans
 from geosharp.raster.grid import Rect
 from geosharp.raster.scene import SceneReader
 from geosharp.tuning.ground import Ground

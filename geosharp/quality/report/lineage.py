@@ -15,7 +15,7 @@ _TILE = 512
 # Told with the scene, or as the method.
 _ELSEWHERE = ("method", "ms", "pan")
 # Of whose values, which may be paths, only the last part is shown: a page is passed on.
-_PATHS = ("pan", "ms", "area", "sensor")
+_PATHS = ("pan", "ms", "area", "sensor", "model", "calibration")
 # A calibration's sources and verdicts in words.
 _SOURCES = {"scene": "learnt from the scene", "sensor": "the sensor's table"}
 _VERDICTS = {

@@ -10,7 +10,6 @@ from geosharp.raster.output.target import Temporary, check_target
 
 HTML_SUFFIXES = (".html", ".htm")
 JSON_SUFFIXES = (".json",)
-PNG_SUFFIXES = (".png",)
 
 
 def check_text(

@@ -104,13 +104,19 @@ def test_what_came_of_an_adaptation_is_told_by_its_verdict() -> None:
 
 @pytest.mark.parametrize("folder", ["/home/someone/", "C:\\someone\\", "/vsizip//home/a.zip/", ""])
 def test_no_folder_is_shown(folder: str) -> None:
-    files = {"pan": f"{folder}p.tif", "ms": [f"{folder}a.tif", "b.tif"], "area": f"{folder}field.json"}
+    files = {
+        "pan": f"{folder}p.tif",
+        "ms": [f"{folder}a.tif", "b.tif"],
+        "area": f"{folder}field.json",
+        "model": f"{folder}mine.safetensors",
+    }
     lineage = read_lineage({"GEOSHARP_PARAMETERS": json.dumps({**files, "tile": 64})})
     shown = {fact.label: fact.value for fact in (*lineage.facts, *lineage.parameters)}
     assert shown == {
         "Made from pan": "p.tif",
         "Made from ms": "a.tif, b.tif",
         "Area": "field.json",
+        "Model": "mine.safetensors",
         "Tile": "64",
     }
 
