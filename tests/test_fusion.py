@@ -507,6 +507,16 @@ def test_a_ms_truncated_midway_is_named(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["ms.tif", "pan.tif"]
 
 
+def test_ms_of_another_place_is_told_in_one_note(tmp_path: Path) -> None:
+    pan, ms = make_pair(tmp_path)
+    with rasterio.open(ms, "r+") as raster:
+        raster.write(raster.read()[:, ::-1, ::-1])
+    result = fuse(pan, ms, tmp_path / "out.tif", method="glp")
+    about = [note for note in result.warnings if "in common" in note]
+    assert len(about) == 1
+    assert "they show different ground" in about[0]
+
+
 def test_a_band_that_pan_does_not_see_is_told_and_spared(tmp_path: Path) -> None:
     pan, ms = make_pair(tmp_path)
     data = read(ms)

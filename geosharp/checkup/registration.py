@@ -19,7 +19,7 @@ from geosharp.raster.scene import Scene
 # PAN pixels: less is well within what georeferencing promises; a place that is less sure is not counted.
 _WORTH_A_WORD, _SURE, _LEAST_PLACES = 0.5, 0.25, 3
 # Share of PAN's detail that MS explains where both saw the same.
-_SAME_GROUND = 0.8
+_SAME_GROUND, _OTHER_GROUND = 0.8, 0.2
 # Cells of the map along an axis, and a shift that is none.
 _CELLS, _STILL = 8, 0.05
 _ARROWS = "→↗↑↖←↙↓↘"
@@ -110,9 +110,16 @@ def check_agreement(calibration: Calibration) -> Finding:
     extremes = tell_extremes(gains) if calibration.usable else ()
     facts = {"explained": explained, "blur": list(gains), "reasons": list(extremes)}
     text = f"MS explains {explained:.0%} of PAN's detail"
-    if not calibration.usable:
+    compared = calibration.count > 0 and calibration.constants.pan_std > 0
+    if not calibration.usable and (explained >= _OTHER_GROUND or not compared):
         text = "not known, as nothing could be learnt of the pair"
         return Finding("agreement", "ok", text, facts=facts)
+    if not calibration.usable:
+        why = "they show different ground, or nothing but noise"
+        advice = (
+            "look at both side by side: are they of one place? fuse would only add noise where they are not"
+        )
+        return Finding("agreement", "warning", f"{text}: {why}", advice, facts)
     if explained < _SAME_GROUND:
         why = "another time, moving cloud, or MS resampled or decimated"
         return Finding("agreement", "note", f"{text} alone: {why}", "look at both side by side", facts)

@@ -6,7 +6,7 @@ torch is imported when a method that needs it is used: Brovey starts without it.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 DEFAULT_METHOD = "hfreqdiff"
 # What serves a scene that hfreqdiff does not fit.
 FALLBACK_METHOD = "glp"
-# Below this correlation of details a band is said to have little in common with PAN.
+# Below this correlation of details a band is said to have little in common with PAN, or nothing.
+_NOTHING = 0.1
 _LITTLE = 0.3
 # MS pixels below which what was learnt is said to be uncertain.
 _ENOUGH = 1000
@@ -126,13 +127,32 @@ def _learn_moments(setup: Setup, tell: Tell) -> Moments:
     moments = sample_moments(scene, setup.known_degradation)
     if moments.count < _ENOUGH:
         tell(f"only {moments.count} valid MS pixels to learn from: the gains are uncertain")
-    for band, correlation in zip(scene.bands, moments.detail_correlation(), strict=True):
-        if correlation < _LITTLE and setup.method != "exp":
-            tell(
-                f"{band.name}: its detail has little in common with PAN's (correlation {correlation:.2f}), "
-                "so it gets little of it"
-            )
+    names = [band.name for band in scene.bands]
+    if setup.method != "exp" and (note := _tell_foreign(names, moments.detail_correlation().tolist())):
+        tell(note)
     return moments
+
+
+def _tell_foreign(bands: Sequence[str], correlations: Sequence[float]) -> str | None:
+    """Whose detail is not PAN's, by its correlation with that."""
+    if all(correlation < _NOTHING for correlation in correlations):
+        return (
+            "no band's detail has anything in common with PAN's: they show different ground, or nothing but "
+            "noise; look at both side by side"
+        )
+    little = {
+        band: correlation
+        for band, correlation in zip(bands, correlations, strict=True)
+        if correlation < _LITTLE
+    }
+    if not little:
+        return None
+    its, they = ("its", "it gets") if len(little) == 1 else ("their", "they get")
+    found = " to ".join(dict.fromkeys(f"{edge:.2f}" for edge in (min(little.values()), max(little.values()))))
+    return (
+        f"{', '.join(little)}: {its} detail has little in common with PAN's (correlation {found}), so {they} "
+        "little of it"
+    )
 
 
 def _check_diffusion(scene: Scene, options: Options) -> None:

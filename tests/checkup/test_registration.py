@@ -68,6 +68,17 @@ def test_a_scene_that_tells_nothing_is_a_warning(tmp_path: Path) -> None:
     assert check_agreement(calibration).text.startswith("not known")
 
 
+def test_ms_of_another_place_is_a_warning_to_look_at_both(tmp_path: Path) -> None:
+    here = plant(tmp_path)
+    with rasterio.open(here.ms[0].name, "r+") as raster:
+        raster.write(raster.read()[:, ::-1, ::-1])
+    calibration = calibrate(here)
+    found = check_agreement(calibration)
+    assert not calibration.usable
+    assert (found.level, "they show different ground" in found.text) == ("warning", True)
+    assert "are they of one place?" in found.advice
+
+
 def test_a_part_that_lies_elsewhere_is_on_the_map(tmp_path: Path) -> None:
     """The right half of MS shows the ground of 3 PAN pixels further on."""
     scene = plant(tmp_path, size=512)
