@@ -9,13 +9,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from geosharp.calibration import Learnt, check_choice, learn
+from geosharp.calibration import WORDS, Learnt, check_choice, learn
 from geosharp.document import make_document
 from geosharp.engine.cautions import RESERVE, tell_cautions
 from geosharp.engine.clock import ADAPT, CALIBRATE, WRITTEN, Clock, Profile, take_profile
 from geosharp.engine.heap import trim
 from geosharp.engine.journal import Form, Journal
-from geosharp.engine.lineage import hash_area, identify, name_file, tell_lineage
+from geosharp.engine.lineage import hash_file, identify, name_file, tell_lineage
 from geosharp.engine.methods import METHODS
 from geosharp.engine.preparation import Place, adopt, adopted_notes, preliminary_notes, prepare
 from geosharp.engine.setup import Setup
@@ -192,11 +192,12 @@ def fuse(
         "sensor_sha256": None if scene.sensor.origin is None else scene.sensor.origin.digest,
         "weights": weights,
         "area": area,
-        "area_sha256": hash_area(area),
+        "area_sha256": hash_file(area),
         "extent": extent,
         "dtype": dtype,
         "bits": form.bits,
         "calibration": name_file(calibration),
+        "calibration_sha256": None if calibration in WORDS else hash_file(calibration),
         "align": align,
     }
     known, what_became = None if learnt is None else learnt.facts, None if adapted is None else adapted.facts

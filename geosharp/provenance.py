@@ -103,7 +103,7 @@ def _notes(tags: Mapping[str, str], parameters: Mapping[str, Any]) -> list[str]:
     adaptation = _read(tags.get(f"{_PREFIX}ADAPTATION", ""))
     # What learnt from the scene began with the model that the command names.
     base = {"model_sha256": adaptation.get("base_sha256")} if adaptation.get("better") else {}
-    for what in ("model", "sensor", "area"):
+    for what in ("model", "sensor", "area", "calibration"):
         name, digest = parameters.get(what), {**parameters, **base}.get(f"{what}_sha256")
         if not (isinstance(name, str) and isinstance(digest, str)):
             continue
@@ -111,9 +111,16 @@ def _notes(tags: Mapping[str, str], parameters: Mapping[str, Any]) -> list[str]:
             notes.append(f"its {what} {name} is not here: it had the hash {digest}")
         elif now != digest:
             notes.append(f"the {what} {name} is another one now than it was ({digest[:8]})")
+    inputs = (parameters["pan"], *parameters["ms"])
+    notes += [f"{name} is not here" for name in inputs if _is_path(name) and not Path(name).exists()]
     if f"{_PREFIX}CALIBRATION" in tags and "calibration" not in parameters:
         notes.append("it was given a calibration in Python, which the command lacks: save that, and name it")
     return notes
+
+
+def _is_path(name: str) -> bool:
+    """Whether it is the name of a file, and not one that GDAL alone understands."""
+    return not name.startswith(("/vsi", "<")) and ":" not in name.split("/", 1)[0]
 
 
 def _hash(what: str, name: str) -> str | None:

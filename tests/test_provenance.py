@@ -106,6 +106,17 @@ def test_a_file_of_an_area_or_a_sensor_that_has_changed_is_told(here: Path) -> N
     assert ["is not here" in note for note in trace("out.tif")["notes"]] == [True, True]
 
 
+def test_a_calibration_that_has_changed_and_inputs_that_are_gone_are_told(here: Path) -> None:
+    run(["calibrate", "pan one.tif", "ms.tif", "-o", "c.json"])
+    run(["fuse", "pan one.tif", "ms.tif", "-o", "out.tif", "--method", "glp", "--calibration", "c.json"])
+    assert trace("out.tif")["notes"] == []
+    run(["calibrate", "pan one.tif", "ms.tif", "-o", "c.json", "--bands", "1", "--overwrite"])
+    (here / "ms.tif").rename(here / "moved.tif")
+    gone, changed = sorted(trace("out.tif")["notes"], key=len)
+    assert gone == "ms.tif is not here"
+    assert changed.startswith("the calibration c.json is another one now than it was")
+
+
 @pytest.mark.parametrize("better", [True, False])
 def test_what_an_adapted_model_began_with_is_what_is_compared(here: Path, better: bool) -> None:
     """The result's model is not the command's where that has learnt from the scene, and is better."""

@@ -327,6 +327,10 @@ def read_numbers(flag: str, text: str | None) -> list[float] | None:
         ) from error
 
 
+# Bytes: who gives less has left out the unit.
+_LEAST_SIZE = 2**20
+
+
 def read_bytes(flag: str, text: str | None) -> int | None:
     """The size a user means by 800M or 1.5G, in bytes."""
     if text is None:
@@ -339,6 +343,7 @@ def read_bytes(flag: str, text: str | None) -> int | None:
         size = int(float(number) * unit)
     except (ValueError, OverflowError):
         size = 0
-    if size <= 0:
-        raise UsageError(flag, f"'{text}'", "a size in bytes or with K, M, G", "write it as 800M or 4G")
+    if size < _LEAST_SIZE:
+        found = f"'{text}'" if size <= 0 else f"'{text}', which is {size} bytes"
+        raise UsageError(flag, found, "a size of 1M or more, with K, M or G", "write it as 800M or 4G")
     return size

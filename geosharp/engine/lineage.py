@@ -11,7 +11,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 from geosharp.engine.methods import METHODS
-from geosharp.engine.preparation import Place
 from geosharp.engine.setup import Setup
 from geosharp.errors import OutputError
 from geosharp.raster.output import OutputFormat
@@ -48,7 +47,7 @@ def tell_lineage(
         "GEOSHARP_SENSOR": f"{scene.sensor.title} ({scene.sensor_reason})",
     }
     if not METHODS[method].calibrated:
-        for name in ("calibration", "align"):
+        for name in ("calibration", "calibration_sha256", "align"):
             parameters.pop(name, None)
     if learnt is not None:
         tags["GEOSHARP_CALIBRATION"] = json.dumps(learnt)
@@ -110,8 +109,8 @@ def name_file(value: object) -> str | None:
     return os.fspath(value) if isinstance(value, str | os.PathLike) else None
 
 
-def hash_area(area: Place | None) -> str | None:
-    """Of the file that an area is from, if it is from one."""
-    if not isinstance(area, str | os.PathLike) or not Path(area).is_file():
+def hash_file(value: object) -> str | None:
+    """Of the file that a setting is from, if it is from one."""
+    if not isinstance(value, str | os.PathLike) or not Path(value).is_file():
         return None
-    return hashlib.sha256(Path(area).read_bytes()).hexdigest()
+    return hashlib.sha256(Path(value).read_bytes()).hexdigest()

@@ -223,8 +223,11 @@ def _forbidden(name: str, role: str) -> InputError:
 
 def _nearest_file(path: Path) -> str:
     try:
-        siblings = sorted(p.name for p in path.parent.iterdir())
+        siblings = {p.stem: p.name for p in sorted(path.parent.iterdir())}
     except OSError:
         return f"check the path: the folder {path.parent} is not there"
-    close = difflib.get_close_matches(path.name, siblings, 1)
-    return f"did you mean {path.parent / close[0]}? If not, check the path" if close else "check the path"
+    # Not their endings, which are mostly the same.
+    close = difflib.get_close_matches(path.stem, siblings, 1)
+    if not close:
+        return "check the path"
+    return f"did you mean {path.parent / siblings[close[0]]}? If not, check the path"

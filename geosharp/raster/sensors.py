@@ -57,6 +57,8 @@ def find_sensor(name: str, flag: str = "--sensor") -> Sensor:
         return read_sensor(name)
     if found := _BY_NAME.get(plain(name)):
         return found
+    if "." in name or "/" in name:
+        raise UsageError(flag, f"'{name}'", f"a sensor file, which ends in {SUFFIX}", "check its name")
     close = difflib.get_close_matches(plain(name), _BY_NAME, 1, cutoff=0.5)
     raise UsageError(
         flag,

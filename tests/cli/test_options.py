@@ -26,10 +26,22 @@ def test_the_methods_in_the_help_are_the_methods() -> None:
 
 @pytest.mark.parametrize(
     ("text", "size"),
-    [("1000", 1000), ("2K", 2048), ("1.5G", 3 * 2**29), ("800m", 800 * 2**20), ("1 TB", 2**40), (None, None)],
+    [
+        ("3000000", 3_000_000),
+        ("2000K", 2_048_000),
+        ("1 TB", 2**40),
+        ("1.5G", 3 * 2**29),
+        ("800m", 800 * 2**20),
+        (None, None),
+    ],
 )
 def test_sizes_are_read_with_their_unit(text: str | None, size: int | None) -> None:
     assert read_bytes("--max-memory", text) == size
+
+
+def test_who_forgets_the_unit_is_told_so() -> None:
+    with pytest.raises(UsageError, match="'10', which is 10 bytes"):
+        read_bytes("--max-memory", "10")
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from geosharp.engine.lineage import check_same, find_differences, hash_area, name_file
+from geosharp.engine.lineage import check_same, find_differences, hash_file, name_file
 from geosharp.errors import OutputError
 
 
@@ -36,5 +36,5 @@ def test_a_file_is_told_by_the_name_that_was_given() -> None:
 
 def test_an_area_is_known_by_its_file(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text("{}")
-    assert hash_area(str(tmp_path / "a.json")) == hash_area(tmp_path / "a.json") is not None
-    assert hash_area("0,0,1,1") is hash_area((0, 0, 1, 1)) is hash_area(None) is None
+    assert hash_file(str(tmp_path / "a.json")) == hash_file(tmp_path / "a.json") is not None
+    assert hash_file("0,0,1,1") is hash_file((0, 0, 1, 1)) is hash_file(None) is None

@@ -208,7 +208,7 @@ def test_a_path_that_ends_as_a_sensor_file_is_one(tmp_path: Path) -> None:
     file = write_sensor(tmp_path, "blue", "Red Edge")
     sensor = find_sensor(str(file))
     assert (sensor.key, [band.name for band in sensor.bands]) == ("newsat", ["blue", "Red Edge"])
-    with pytest.raises(UsageError, match=r"^NAME: no sensor 'mine\.txt'; .* or a sensor file \(\.toml\)"):
+    with pytest.raises(UsageError, match=r"^NAME: 'mine\.txt'; needed: a sensor file, which ends in \.toml"):
         find_sensor("mine.txt", "NAME")
 
 
