@@ -50,6 +50,8 @@ def read_lineage(tags: Mapping[str, str]) -> Lineage:
         shown["calibration"] = _tell_calibration(calibration)
     if adaptation := _read_json(own.pop("adaptation", "")):
         shown["adaptation"] = str(adaptation.get("verdict", "unknown"))
+    if output := _read_json(own.pop("output", "")):
+        shown["output"] = _tell_output(output)
     return Lineage(
         method=own.pop("method", "") or "unknown",
         bands=_read_bands(parameters.get("bands")),
@@ -95,6 +97,16 @@ def _tell_calibration(known: Mapping[str, Any]) -> str:
     return ", ".join(parts)
 
 
+def _tell_output(form: Mapping[str, Any]) -> list[str]:
+    """What of a file's form is not at its default."""
+    creation = form.get("creation")
+    told = ["Cloud Optimized GeoTIFF"] if form.get("cog") is True else []
+    told += [f"without {part}" for part in ("overviews", "mask") if form.get(part) is False]
+    return told + [
+        f"{key}={value}" for key, value in (creation if isinstance(creation, dict) else {}).items()
+    ]
+
+
 def _tell(words: Mapping[str, str], told: object) -> str:
     return words.get(str(told), str(told))
 
@@ -104,6 +116,8 @@ def _facts(values: Mapping[str, object]) -> tuple[Fact, ...]:
 
 
 def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 

@@ -33,6 +33,19 @@ def test_what_fuse_tells_is_known() -> None:
     assert facts == {"Version": "1.2", "Made from pan": "p.tif", "Made from ms": "a.tif, b.tif"}
 
 
+def test_what_is_special_of_a_file_is_told_in_words() -> None:
+    form = {"cog": True, "overviews": False, "mask": True, "creation": {"COMPRESS": "LZW"}}
+    lineage = read_lineage(
+        {"GEOSHARP_OUTPUT": json.dumps(form), "GEOSHARP_PARAMETERS": json.dumps({"align": False})}
+    )
+    assert {fact.label: fact.value for fact in lineage.parameters} == {
+        "Align": "no",
+        "Output": "Cloud Optimized GeoTIFF, without overviews, COMPRESS=LZW",
+    }
+    odd = read_lineage({"GEOSHARP_OUTPUT": '{"creation": [1], "cog": "x"}'})
+    assert [fact.value for fact in odd.parameters] == [""]
+
+
 @pytest.mark.parametrize(
     "parameters",
     [
